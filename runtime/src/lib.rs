@@ -1,1 +1,72 @@
-//! Placeholder.
+//! Background jobs from one SQLite file: put [`#[job]`](macro@job) on a function and get typed enqueue functions,
+//! schedules, retries, timeouts and crash-safe execution, with no server to run.
+//!
+//! ```
+//! use afterhours::{Client, Result, Worker, job};
+//!
+//! #[job]
+//! async fn count_words(text: &str) -> Result<usize> {
+//!     Ok(text.split_whitespace().count())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result {
+//! #   let folder = tempfile::tempdir()?;
+//! #   std::env::set_current_dir(&folder)?;
+//!     let client = Client::open("jobs.db").await?; // creates and migrates the file
+//!     client.install()?; // the default for `perform_*`
+//!     let worker = Worker::builder(client).build()?.start().await?;
+//!
+//!     let run = count_words::perform_async("to be or not to be").await?;
+//!     assert_eq!(run.join().await?, 6);
+//!
+//!     worker.stop().await // or `until_signal()`, in a service
+//! }
+//! ```
+
+mod call;
+mod client;
+mod clock;
+mod codec;
+mod config;
+mod context;
+mod error;
+mod handle;
+mod heap;
+mod job;
+mod job_error;
+mod joiners;
+mod liveness;
+mod options;
+mod perform;
+mod readers;
+mod registry;
+mod retry;
+mod run;
+mod states;
+mod store;
+mod wake;
+mod worker;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use afterhours_macros::job;
+pub use afterhours_schedule as schedule;
+pub use rusqlite;
+
+pub use client::Client;
+pub use config::{ClientBuilder, Durability};
+pub use context::Context;
+pub use error::Error;
+pub use handle::Handle;
+pub use job::Job;
+pub use job_error::{Control, JobError, Result};
+pub use perform::{Perform, Prepared};
+pub use retry::Backoff;
+pub use run::{AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, Status};
+pub use worker::{RunningWorker, Worker, WorkerBuilder};

@@ -1,0 +1,276 @@
+//! The way to a store: open it, put runs in, look at them. A [`Client`] is a cheap clone.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use crate::clock::{Clock, Now};
+use crate::config::ClientBuilder;
+use crate::error::Error;
+use crate::joiners::Joiners;
+use crate::liveness::LockFile;
+use crate::readers::Readers;
+use crate::run::{AttemptRecord, RunId};
+use crate::store::sqlite::{Location, Settings, open_writer, with_suffix};
+use crate::store::writer::Writer;
+use crate::store::{NewRun, RunView, Store};
+use crate::wake::Wakes;
+
+/// A handle to one store: clone it freely.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// use afterhours::{Client, Worker, job};
+///
+/// #[job]
+/// async fn greet(name: &str) -> afterhours::Result<String> {
+///     Ok(format!("hello {name}"))
+/// }
+///
+/// let client = Client::open_in_memory().await?;
+/// let worker = Worker::builder(client.clone()).jobs([greet::JOB]).build()?.start().await?;
+/// let run = client.enqueue(greet::prepare("Ada")).await?;
+/// assert_eq!(run.join().await?, "hello Ada");
+/// worker.stop().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    writer: Writer,
+    /// Unset in memory, where only the writing connection sees the store.
+    readers: Option<Readers>,
+    location: Location,
+    clock: Clock,
+    /// What to add to the time since boot to get the store's clock.
+    offset: i64,
+    shared: Arc<Shared>,
+}
+
+/// What the writer's thread tells after a commit.
+#[derive(Default)]
+struct Shared {
+    wakes: Wakes,
+    joiners: Joiners,
+}
+
+static INSTALLED: OnceLock<Client> = OnceLock::new();
+
+impl Client {
+    /// Opens the store in this file; creates and migrates it if need be.
+    ///
+    /// # Errors
+    /// If the folder does not exist or everybody can write to it, if the file is no database, damaged, read-only,
+    /// of a newer schema, or locked for 30 s. The file is then left as it was.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder(path).open().await
+    }
+
+    /// A store that is gone when its last client and worker are; for tests and for work that may be lost.
+    ///
+    /// # Errors
+    /// If SQLite has no memory, or no thread can be started.
+    pub async fn open_in_memory() -> Result<Self, Error> {
+        ClientBuilder::new(Location::Memory).open().await
+    }
+
+    /// Settings for [`Client::open`].
+    #[must_use]
+    pub fn builder(path: impl AsRef<Path>) -> ClientBuilder {
+        ClientBuilder::new(Location::File(path.as_ref().to_owned()))
+    }
+
+    /// Creates or migrates the file and closes it again: a step for releases. Opening does it too.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub async fn migrate(path: impl AsRef<Path>) -> Result<(), Error> {
+        Self::open(path).await?.close().await
+    }
+
+    /// Makes this the client that `perform_*` functions use in this process.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyInstalled`] at the second call.
+    pub fn install(&self) -> Result<(), Error> {
+        INSTALLED
+            .set(self.clone())
+            .map_err(|_| Error::AlreadyInstalled)
+    }
+
+    /// Stores what is under way and closes the file. Other clones then answer [`Error::Closed`].
+    /// Stop the workers of this store first.
+    ///
+    /// # Errors
+    /// If the runtime is shutting down.
+    pub async fn close(self) -> Result<(), Error> {
+        blocking(move || {
+            self.0.writer.close();
+            if let Some(readers) = &self.0.readers {
+                readers.close();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The client that was installed, if any.
+    pub(crate) fn installed() -> Option<Self> {
+        INSTALLED.get().cloned()
+    }
+
+    /// Opens; blocks while it does.
+    pub(crate) fn open_blocking(
+        location: Location,
+        settings: Settings,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        // Of many processes that open a fresh file, each must find it either absent or complete. The lock ends
+        // with `_opening`. A folder without the right to create files in it is reported by SQLite, below.
+        let _opening = match &location {
+            Location::File(path) => lock_file_of(path)
+                .ok()
+                .filter(|lock| lock.wait_to_open().is_ok()),
+            Location::Memory => None,
+        };
+        let (core, offset) = open_writer(&location, settings, &clock)?;
+        let readers = match &location {
+            Location::File(path) => Some(Readers::new(path.clone(), settings)),
+            Location::Memory => None,
+        };
+        let shared = Arc::<Shared>::default();
+        let told = Arc::clone(&shared);
+        let writer = Writer::start(
+            core,
+            settings.full,
+            Box::new(move |effects| {
+                told.wakes.committed(&effects);
+                told.joiners.finished(effects.finished);
+            }),
+        )?;
+        Ok(Self(Arc::new(Inner {
+            writer,
+            readers,
+            location,
+            clock,
+            offset,
+            shared,
+        })))
+    }
+
+    /// This moment on both clocks.
+    pub(crate) fn now(&self) -> Now {
+        Now {
+            wall: self.0.clock.wall(),
+            store: self.0.clock.boot() + self.0.offset,
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(crate) fn wakes(&self) -> &Wakes {
+        &self.0.shared.wakes
+    }
+
+    pub(crate) fn joiners(&self) -> &Joiners {
+        &self.0.shared.joiners
+    }
+
+    pub(crate) fn readers(&self) -> Option<&Readers> {
+        self.0.readers.as_ref()
+    }
+
+    /// Opens the lock file of this store once more; `None` in memory, where no other process can be.
+    pub(crate) fn lock_file(&self) -> Result<Option<LockFile>, Error> {
+        match &self.0.location {
+            Location::Memory => Ok(None),
+            Location::File(path) => lock_file_of(path).map(Some),
+        }
+    }
+
+    /// Does something in a transaction of the writer.
+    pub(crate) async fn write<R, F>(&self, rows: usize, work: F) -> Result<R, Error>
+    where
+        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        self.0.writer.call(rows, work).await
+    }
+
+    /// Stores one run.
+    pub(crate) async fn insert(&self, run: NewRun) -> Result<RunId, Error> {
+        let now = self.now();
+        let id = self.write(1, move |store| store.insert(&run, now)).await?;
+        tracing::debug!(target: "afterhours", %id, "enqueued");
+        Ok(id)
+    }
+
+    /// As [`Client::insert`], for threads outside of a runtime.
+    pub(crate) fn insert_blocking(&self, run: NewRun) -> Result<RunId, Error> {
+        let now = self.now();
+        self.0
+            .writer
+            .call_blocking(1, move |store| store.insert(&run, now))
+    }
+
+    /// Stores many runs in one transaction.
+    pub(crate) async fn insert_all(&self, runs: Vec<NewRun>) -> Result<Vec<RunId>, Error> {
+        let now = self.now();
+        self.write(runs.len(), move |store| {
+            runs.iter().map(|run| store.insert(run, now)).collect()
+        })
+        .await
+    }
+
+    /// Looks at one run.
+    pub(crate) async fn view(&self, id: RunId) -> Result<Option<RunView>, Error> {
+        let now = self.now();
+        match &self.0.readers {
+            Some(readers) => {
+                readers
+                    .read(move |conn| crate::store::sqlite::query::run(conn, id, now))
+                    .await
+            }
+            None => self.write(0, move |store| store.run(id, now)).await,
+        }
+    }
+
+    /// The history of one run.
+    pub(crate) async fn attempts(&self, id: RunId) -> Result<Vec<AttemptRecord>, Error> {
+        match &self.0.readers {
+            Some(readers) => {
+                readers
+                    .read(move |conn| crate::store::sqlite::query::attempts(conn, id))
+                    .await
+            }
+            None => self.write(0, move |store| store.attempts(id)).await,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Client").field(&self.0.location).finish()
+    }
+}
+
+fn lock_file_of(path: &Path) -> Result<LockFile, Error> {
+    let path = with_suffix(path, "-afterhours.lock");
+    LockFile::open(&path).map_err(|source| Error::Io {
+        what: format!("the lock file `{}` cannot be opened", path.display()),
+        source,
+    })
+}
+
+/// Does something that blocks, away from the tasks.
+pub(crate) async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, Error> + Send + 'static,
+) -> Result<R, Error> {
+    // The work does not panic; its thread is only taken away when the runtime shuts down.
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(Error::Closed))
+}

@@ -1,0 +1,86 @@
+//! A clock that is moved by hand.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use super::{Millis, duration_millis, to_millis};
+
+/// A clock for tests: it moves when it is told to, and wakes whoever waits on it.
+///
+/// ```
+/// use afterhours::testing::ManualClock;
+/// use std::time::{Duration, SystemTime};
+///
+/// let clock = ManualClock::starting_at(SystemTime::UNIX_EPOCH);
+/// clock.advance(Duration::from_secs(60));
+/// clock.set_wall(SystemTime::UNIX_EPOCH); // somebody sets the wall clock back
+/// ```
+#[derive(Debug)]
+pub struct ManualClock(watch::Sender<Reading>);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) wall: Millis,
+    pub(super) boot: Millis,
+}
+
+impl ManualClock {
+    /// A clock that shows `wall` until it is moved.
+    #[must_use]
+    pub fn starting_at(wall: SystemTime) -> Arc<Self> {
+        let wall = to_millis(wall);
+        Arc::new(Self(watch::Sender::new(Reading { wall, boot: 0 })))
+    }
+
+    /// Lets time pass on both clocks.
+    pub fn advance(&self, duration: Duration) {
+        let step = duration_millis(duration);
+        self.0.send_modify(|reading| {
+            reading.wall += step;
+            reading.boot += step;
+        });
+    }
+
+    /// Sets the wall clock, as an administrator or NTP would; no time passes.
+    pub fn set_wall(&self, wall: SystemTime) {
+        self.0.send_modify(|reading| reading.wall = to_millis(wall));
+    }
+
+    pub(super) fn read(&self) -> Reading {
+        *self.0.borrow()
+    }
+
+    pub(super) async fn sleep(&self, duration: Duration) {
+        let until = self.read().boot + duration_millis(duration);
+        let mut readings = self.0.subscribe();
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = readings.wait_for(|reading| reading.boot >= until).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use std::time::UNIX_EPOCH;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_manual_sleep_ends_when_the_clock_is_moved() {
+        let manual = ManualClock::starting_at(UNIX_EPOCH);
+        let clock = Clock::Manual(Arc::clone(&manual));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(Duration::from_secs(60)).await }
+        });
+        tokio::task::yield_now().await;
+        manual.set_wall(UNIX_EPOCH + Duration::from_secs(3600));
+        manual.advance(Duration::from_secs(59));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        manual.advance(Duration::from_secs(1));
+        sleeper.await.unwrap();
+        assert_eq!(clock.boot(), 60_000);
+    }
+}

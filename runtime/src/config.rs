@@ -1,0 +1,81 @@
+//! The settings of a client.
+
+use crate::client::{Client, blocking};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::store::sqlite::{Location, Settings};
+
+/// What survives a power cut. A crash of the process loses nothing with either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The system writes to the disk when it sees fit: a power cut can lose what was accepted shortly before.
+    #[default]
+    Normal,
+    /// `perform_*` returns after the disk has confirmed: slower, and a power cut loses nothing that was accepted.
+    Full,
+}
+
+/// Settings for opening a store: [`Client::builder`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// use afterhours::{Client, Durability};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("jobs.db");
+/// let client = Client::builder(&path).durability(Durability::Full).open().await?;
+/// client.close().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    location: Location,
+    durability: Durability,
+    mmap: bool,
+    clock: Clock,
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(location: Location) -> Self {
+        Self {
+            location,
+            durability: Durability::default(),
+            mmap: true,
+            clock: Clock::System,
+        }
+    }
+
+    /// What survives a power cut. Default: [`Durability::Normal`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Whether the file is mapped into memory for reading. Default: true. Say `false` where the file lies on an
+    /// overlay file system.
+    pub fn mmap(mut self, mmap: bool) -> Self {
+        self.mmap = mmap;
+        self
+    }
+
+    /// The clock of this store, for tests.
+    #[cfg(feature = "testing")]
+    pub fn clock(mut self, clock: std::sync::Arc<crate::clock::ManualClock>) -> Self {
+        self.clock = Clock::Manual(clock);
+        self
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub async fn open(self) -> Result<Client, Error> {
+        let settings = Settings {
+            full: self.durability == Durability::Full,
+            mmap: self.mmap,
+        };
+        blocking(move || Client::open_blocking(self.location, settings, self.clock)).await
+    }
+}

@@ -1,0 +1,222 @@
+//! What a job can ask about its attempt, and what is known of the attempt around any code that runs inside it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::client::Client;
+use crate::run::RunId;
+use crate::states::States;
+use crate::store::ClaimedRun;
+
+/// The attempt that a job is executed for: take `ctx: &Context` as a parameter.
+///
+/// ```
+/// use afterhours::{Context, Result, job};
+///
+/// #[job(retry = 3)]
+/// async fn import(ctx: &Context, path: &str) -> Result {
+///     println!("run {} of {}, attempt {} of {}: {path}", ctx.id(), ctx.name(), ctx.attempt(), ctx.max_attempts());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Context(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) run: ClaimedRun,
+    pub(crate) name: &'static str,
+    pub(crate) max_attempts: u32,
+    pub(crate) will_retry: bool,
+    pub(crate) enqueued_at: SystemTime,
+    pub(crate) due_at: SystemTime,
+    pub(crate) deadline: Option<SystemTime>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) states: Arc<States>,
+    pub(crate) client: Client,
+    pub(crate) cancel: Cancel,
+    pub(crate) slot: Slot,
+}
+
+tokio::task_local! {
+    /// The attempt that the code at hand is executed for.
+    pub(crate) static CURRENT: Context;
+}
+
+impl Context {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    /// The attempt around the caller, if there is one.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT.try_with(Clone::clone).ok()
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.0.run.id
+    }
+
+    /// The job's stored name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// The queue the run waited in.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.0.run.kind.queue
+    }
+
+    /// Which attempt this is, from 1. Attempts that ended with the death of their worker count here.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.run.attempt
+    }
+
+    /// How many attempts the run has at most.
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.0.max_attempts
+    }
+
+    /// Whether another attempt follows if this one returns an error.
+    #[must_use]
+    pub fn will_retry(&self) -> bool {
+        self.0.will_retry
+    }
+
+    /// When the run was enqueued.
+    #[must_use]
+    pub fn enqueued_at(&self) -> SystemTime {
+        self.0.enqueued_at
+    }
+
+    /// When the run was due: the tick it is for, the moment given to `perform_at`, the end of `perform_in`'s delay,
+    /// or when it was enqueued.
+    #[must_use]
+    pub fn due_at(&self) -> SystemTime {
+        self.0.due_at
+    }
+
+    /// When the attempt's timeout ends it.
+    #[must_use]
+    pub fn deadline(&self) -> Option<SystemTime> {
+        self.0.deadline
+    }
+
+    /// The run's tags.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.0.tags
+    }
+
+    /// Resolves when the attempt is to end: at its timeout, or when the worker's grace period is over.
+    /// An `async` job is dropped then in any case; this is for tasks and threads that it started.
+    pub async fn cancelled(&self) {
+        self.0.cancel.cancelled().await;
+    }
+
+    /// Whether the attempt is to end. A plain `fn` cannot be stopped: it should look here now and then.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancel.is_cancelled()
+    }
+
+    /// A state that the worker was given with `.state(..)` or `.shared(..)`.
+    #[must_use]
+    pub fn state<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.states.get().map(Arc::clone)
+    }
+
+    /// The worker's client.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tells an attempt to end.
+#[derive(Debug, Default)]
+pub(crate) struct Cancel {
+    told: AtomicBool,
+    notify: Notify,
+}
+
+impl Cancel {
+    pub(crate) fn tell(&self) {
+        self.told.store(true, Ordering::SeqCst);
+        self.notify.notify_waiters();
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.told.load(Ordering::SeqCst)
+    }
+
+    async fn cancelled(&self) {
+        // Created before the look, so that a word in between is not missed.
+        let notified = self.notify.notified();
+        if !self.is_cancelled() {
+            notified.await;
+        }
+    }
+}
+
+/// The place among the worker's concurrent attempts that this attempt takes.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    semaphore: Arc<Semaphore>,
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Slot {
+    pub(crate) fn new(semaphore: Arc<Semaphore>, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            semaphore,
+            permit: Mutex::new(Some(permit)),
+        }
+    }
+
+    /// Gives the place to others while `waiting` is awaited, so that parents that wait for children cannot fill
+    /// the worker and keep the children out.
+    pub(crate) async fn lend<T>(&self, waiting: impl Future<Output = T>) -> T {
+        if self.take().is_none() {
+            // Another join of the same attempt has lent it already, and will take it back.
+            return waiting.await;
+        }
+        let value = waiting.await;
+        // The semaphore is never closed.
+        if let Ok(permit) = Arc::clone(&self.semaphore).acquire_owned().await {
+            *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        }
+        value
+    }
+
+    /// Frees the place for good.
+    pub(crate) fn take(&self) -> Option<OwnedSemaphorePermit> {
+        self.permit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}

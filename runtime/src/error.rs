@@ -1,0 +1,223 @@
+//! What the API returns when it cannot do what was asked: one variant for each thing a caller can do about it.
+
+use std::path::PathBuf;
+
+use crate::run::{Failure, RunId};
+
+/// Why a call to this library failed.
+///
+/// What jobs return is [`JobError`](crate::JobError); an `Error` converts into it with `?`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use afterhours::Client;
+///
+/// let error = Client::open("/no/such/folder/jobs.db").await.unwrap_err();
+/// assert!(error.to_string().contains("/no/such/folder"));
+/// assert!(!error.is_retryable());
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A `perform_*` function was called and no client is installed.
+    #[error(
+        "no client is installed: call `Client::open(\"jobs.db\").await?.install()?` at start-up, \
+         or enqueue with `client.enqueue(job::prepare(..))`"
+    )]
+    NoClient,
+    /// [`Client::install`](crate::Client::install) was called twice.
+    #[error(
+        "a client is installed already: `install()` is called once in a process; enqueue with `client.enqueue(..)` for a second file"
+    )]
+    AlreadyInstalled,
+    /// The database file could not be opened.
+    #[error("cannot open the database `{}`: {reason}", path.display())]
+    Open {
+        /// The file that was to be opened.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// The file is no SQLite database.
+    #[error("`{}` is not an SQLite database; it was left as it is, so give another path", path.display())]
+    NotADatabase {
+        /// The file that was to be opened.
+        path: PathBuf,
+    },
+    /// The file or its folder cannot be written to.
+    #[error("the database `{}` is read-only: give this process write access to the file and its folder", path.display())]
+    ReadOnly {
+        /// The file that was to be opened.
+        path: PathBuf,
+    },
+    /// A newer build has migrated the store.
+    #[error(
+        "the store has schema {found} and this build knows up to {known}: deploy a newer build of the application"
+    )]
+    SchemaTooNew {
+        /// The version found in the store.
+        found: i64,
+        /// The newest version this build knows.
+        known: i64,
+    },
+    /// Another process held the database's write lock for too long.
+    #[error("the database was locked by another process for {} s: look for a transaction that stays open", waited.as_secs())]
+    Busy {
+        /// How long the call waited.
+        waited: std::time::Duration,
+    },
+    /// The disk is full; nothing was stored.
+    #[error("the disk is full: nothing was stored, free some space and try again")]
+    DiskFull,
+    /// The commit failed in a way that leaves its outcome open.
+    #[error(
+        "the commit failed and its outcome is unknown: the run may or may not be stored; enqueue with `unique` where that matters"
+    )]
+    Unknown(#[source] rusqlite::Error),
+    /// The store failed in another way.
+    #[error("the store failed")]
+    Store(#[source] rusqlite::Error),
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+    /// An argument could not be encoded, or not decoded again.
+    #[error("job `{job}`: its arguments cannot be stored: {reason}")]
+    Encode {
+        /// The job's stored name.
+        job: &'static str,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// The run's result does not decode as the type that was asked for.
+    #[error("the result of run {id} does not decode as `{wanted}`: {reason}")]
+    Decode {
+        /// The run.
+        id: RunId,
+        /// The type that was asked for.
+        wanted: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The run's arguments do not fit this build; it is kept until a build that knows them comes along.
+    #[error("run {id} is parked as incompatible: {reason}")]
+    Incompatible {
+        /// The run.
+        id: RunId,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The run failed for good.
+    #[error("{0}")]
+    Failed(Box<Failure>),
+    /// The run was cancelled.
+    #[error("run {id} was cancelled: {reason}")]
+    Cancelled {
+        /// The run.
+        id: RunId,
+        /// Why.
+        reason: String,
+    },
+    /// There is no such run, or it was deleted after the time its job keeps finished runs.
+    #[error(
+        "run {id} is gone: it never existed, or it finished and its time to be kept (`keep`) is over"
+    )]
+    Gone {
+        /// The run.
+        id: RunId,
+    },
+    /// The handle belongs to another job.
+    #[error("run {id} is a run of `{found}`, not of `{expected}`")]
+    WrongJob {
+        /// The run.
+        id: RunId,
+        /// The job whose handle was asked for.
+        expected: &'static str,
+        /// The job that the store names.
+        found: String,
+    },
+    /// No job is linked into the program.
+    #[error(
+        "no job is linked into this program: name the crate that holds them (`use my_jobs as _;`), or list them with `.jobs([my_jobs::send_email::JOB])`"
+    )]
+    NoJobs,
+    /// Two jobs have the same stored name.
+    #[error(
+        "two jobs are called `{name}`: {first} and {second}; give one of them `#[job(name = \"..\")]`"
+    )]
+    DuplicateJob {
+        /// The name.
+        name: String,
+        /// `file:line` of the first.
+        first: String,
+        /// `file:line` of the second.
+        second: String,
+    },
+    /// A job asks for a state that nobody provided.
+    #[error(
+        "job `{job}` asks for `#[state] {state}` and the worker has none: add `.state(value)` or `.shared::<{state}>(arc)` to the worker's builder"
+    )]
+    MissingState {
+        /// The job.
+        job: &'static str,
+        /// The type of the state.
+        state: &'static str,
+    },
+    /// A schedule that cannot be run.
+    #[error("job `{job}`: {reason}")]
+    Schedule {
+        /// The job.
+        job: &'static str,
+        /// What is wrong with its schedule.
+        reason: String,
+    },
+    /// A setting of the worker or the client is out of range.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A thread or a signal handler could not be set up.
+    #[error("{what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system answered.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later without a change to the program: a locked database or a full disk.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::DiskFull)
+    }
+
+    /// Whether the run may have been stored although the call failed.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
+
+    /// The failure with its attempts, when the run failed for good.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
+            _ => Self::Store(error),
+        }
+    }
+}

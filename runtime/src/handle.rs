@@ -1,0 +1,245 @@
+//! Holding on to a run: where it stands, and what came of it.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+
+use crate::client::Client;
+use crate::codec::Decoder;
+use crate::context::Context;
+use crate::error::Error;
+use crate::job::JobDef;
+use crate::perform::current_client;
+use crate::run::{Failure, RunId, State, Status};
+use crate::store::{Ending, RunView};
+
+/// A run of a job that returns `T`. It can be kept as its [`RunId`] and rebuilt with the job's `handle(id)`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Status, job};
+/// #[job]
+/// async fn double(n: u64) -> afterhours::Result<u64> {
+///     Ok(n * 2)
+/// }
+/// # let client = Client::open_in_memory().await?;
+/// let run = client.enqueue(double::prepare(21)).await?;
+/// assert_eq!(run.status().await?, Status::Ready);
+///
+/// let id = run.id();
+/// let same = double::handle(id).on(&client);
+/// assert!(!same.status().await?.is_finished());
+/// # Ok(()) }
+/// ```
+pub struct Handle<T> {
+    client: Option<Client>,
+    job: &'static JobDef,
+    id: RunId,
+    result: PhantomData<fn() -> T>,
+}
+
+/// How often a joiner asks the store, in case another process ends the run: from the first to the last.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+impl<T> Handle<T> {
+    pub(crate) fn new(client: Option<Client>, job: &'static JobDef, id: RunId) -> Self {
+        Self {
+            client,
+            job,
+            id,
+            result: PhantomData,
+        }
+    }
+
+    /// The run.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The same run in this client's store, for handles made without an installed client.
+    #[must_use]
+    pub fn on(mut self, client: &Client) -> Self {
+        self.client = Some(client.clone());
+        self
+    }
+
+    /// Where the run stands now.
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if there is no such run (any more), [`Error::WrongJob`] if it belongs to another job.
+    pub async fn status(&self) -> Result<Status, Error> {
+        Ok(self.look(&self.client()?).await?.status)
+    }
+
+    fn client(&self) -> Result<Client, Error> {
+        self.client.clone().map_or_else(current_client, Ok)
+    }
+
+    async fn look(&self, client: &Client) -> Result<RunView, Error> {
+        match client.view(self.id).await? {
+            None => Err(Error::Gone { id: self.id }),
+            Some(view) if !self.is_mine(&view.job) => Err(Error::WrongJob {
+                id: self.id,
+                expected: self.job.name,
+                found: view.job,
+            }),
+            Some(view) => Ok(view),
+        }
+    }
+
+    fn is_mine(&self, job: &str) -> bool {
+        job == self.job.name
+    }
+}
+
+impl<T: DeserializeOwned> Handle<T> {
+    /// Waits until the run has finished and returns its result.
+    ///
+    /// Inside an attempt, the attempt's place among the worker's concurrent ones is lent to others meanwhile, so
+    /// that a job can wait for the jobs it has enqueued.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] with the history of attempts, [`Error::Cancelled`], [`Error::Incompatible`] if no attempt
+    /// is possible with this build, [`Error::Gone`] if the run was deleted before it could be asked.
+    pub async fn join(&self) -> Result<T, Error> {
+        match Context::current() {
+            Some(context) => context.inner().slot.lend(self.wait()).await,
+            None => self.wait().await,
+        }
+    }
+
+    async fn wait(&self) -> Result<T, Error> {
+        let client = self.client()?;
+        let listener = Listener {
+            client: &client,
+            id: self.id,
+            ended: Some(client.joiners().listen(self.id)),
+        };
+        listener.wait(self).await
+    }
+
+    async fn finished(&self, client: &Client, view: RunView) -> Option<Result<T, Error>> {
+        let id = self.id;
+        Some(match (view.state, view.status) {
+            (State::Done, _) => self.decode(&view.result.unwrap_or_default()),
+            (_, Status::Failed { error, .. }) => Err(self.failure(client, error).await),
+            (_, Status::Cancelled { reason, .. }) => Err(Error::Cancelled { id, reason }),
+            (_, Status::Incompatible { reason }) => Err(Error::Incompatible { id, reason }),
+            _ => return None,
+        })
+    }
+
+    async fn ended(&self, client: &Client, ending: Ending) -> Result<T, Error> {
+        match ending {
+            Ending::Done { result, .. } => self.decode(&result),
+            Ending::Cancelled { reason, .. } => Err(Error::Cancelled {
+                id: self.id,
+                reason,
+            }),
+            Ending::Failed { error, .. } => Err(self.failure(client, error).await),
+            Ending::Retry { .. }
+            | Ending::Snooze { .. }
+            | Ending::Release
+            | Ending::Park { .. } => Err(Error::Gone { id: self.id }),
+        }
+    }
+
+    async fn failure(&self, client: &Client, error: String) -> Error {
+        // The history may be gone already; the error is what counts.
+        let attempts = client.attempts(self.id).await.unwrap_or_default();
+        Error::Failed(Box::new(Failure {
+            id: self.id,
+            job: self.job.name.to_owned(),
+            error,
+            attempts,
+        }))
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<T, Error> {
+        let mut decoder = Decoder::new(bytes);
+        let decoded = decoder
+            .next("result")
+            .and_then(|value| decoder.finish().map(|()| value));
+        decoded.map_err(|error| Error::Decode {
+            id: self.id,
+            wanted: std::any::type_name::<T>(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+/// Listens for the end of a run, and stops when it is dropped.
+struct Listener<'a> {
+    client: &'a Client,
+    id: RunId,
+    ended: Option<watch::Receiver<Option<Ending>>>,
+}
+
+impl Listener<'_> {
+    async fn wait<T: DeserializeOwned>(mut self, handle: &Handle<T>) -> Result<T, Error> {
+        let client = self.client;
+        let mut pause = FIRST_LOOK;
+        loop {
+            if let Some(ending) = self.heard() {
+                return handle.ended(client, ending).await;
+            }
+            match handle.look(client).await {
+                Ok(view) => {
+                    if let Some(outcome) = handle.finished(client, view).await {
+                        return outcome;
+                    }
+                }
+                // Deleted as soon as it finished; then the word about it has come first.
+                Err(error) => match self.heard() {
+                    Some(ending) => return handle.ended(client, ending).await,
+                    None => return Err(error),
+                },
+            }
+            self.news(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
+        }
+    }
+
+    fn heard(&self) -> Option<Ending> {
+        self.ended.as_ref().and_then(|ended| ended.borrow().clone())
+    }
+
+    /// Waits for the word of a worker in this process, or for the time to look again.
+    async fn news(&mut self, pause: Duration) {
+        let Some(ended) = self.ended.as_mut() else {
+            return;
+        };
+        tokio::select! {
+            // An error means that the sender has said its one word and is gone.
+            _ = ended.changed() => {}
+            () = self.client.clock().sleep(pause) => {}
+        }
+    }
+}
+
+impl Drop for Listener<'_> {
+    fn drop(&mut self) {
+        self.ended = None;
+        self.client.joiners().forget(self.id);
+    }
+}
+
+impl<T> Clone for Handle<T> {
+    fn clone(&self) -> Self {
+        Self::new(self.client.clone(), self.job, self.id)
+    }
+}
+
+impl<T> fmt::Debug for Handle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("job", &self.job.name)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! What `#[job]` says about a function, as constant data.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::call::{Attempt, Call, StartError};
+use crate::codec::{Envelope, Tracer};
+use crate::retry::Backoff;
+
+/// A job that a worker can be told to run: `.jobs([send_email::JOB])`.
+#[derive(Clone, Copy)]
+pub struct Job(pub(crate) &'static JobDef);
+
+impl Job {
+    /// The name under which the job's runs are stored.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Job").field(&self.0.name).finish()
+    }
+}
+
+/// Starts one attempt: decodes the arguments, finds the states, and hands back what is to be executed.
+pub(crate) type Start = fn(Call) -> Result<Attempt, StartError>;
+
+/// The definition of a job; the attribute fills in what it was told and takes the rest from
+/// [`JobDef::new`] or [`JobDef::scheduled`], which own the defaults.
+pub struct JobDef {
+    /// The stored name.
+    pub name: &'static str,
+    /// Where the function stands.
+    pub file: &'static str,
+    /// Where the function stands.
+    pub line: u32,
+    /// Starts one attempt.
+    pub start: Start,
+    /// The lane that its runs wait in.
+    pub queue: &'static str,
+    /// Higher goes first.
+    pub priority: i32,
+    /// The longest attempt.
+    pub timeout: Option<Duration>,
+    /// How many further attempts follow a failed one.
+    pub retry: u32,
+    /// The base of the delay between attempts.
+    pub retry_delay: Duration,
+    /// How that delay grows.
+    pub backoff: Backoff,
+    /// How much chance lengthens it; unset = the backoff's own.
+    pub jitter: Option<f64>,
+    /// When it runs by itself.
+    pub schedule: Option<ScheduleDef>,
+    /// How long a finished run stays; unset = 1 hour, and 7 days if it failed.
+    pub keep: Option<Duration>,
+    /// The states its function asks for.
+    pub states: &'static [StateDef],
+    /// Bumped by the author when the arguments change.
+    pub version: u32,
+    /// What its arguments look like.
+    pub signature: SignatureDef,
+    /// The signature once it was computed.
+    pub computed: Computed,
+}
+
+impl JobDef {
+    /// A job that runs when it is enqueued, with the defaults for such jobs.
+    #[must_use]
+    pub const fn new(name: &'static str, file: &'static str, line: u32, start: Start) -> Self {
+        Self {
+            name,
+            file,
+            line,
+            start,
+            queue: "default",
+            priority: 10,
+            timeout: Some(Duration::from_secs(120)),
+            retry: 5,
+            retry_delay: Duration::from_secs(10),
+            backoff: Backoff::Exponential,
+            jitter: None,
+            schedule: None,
+            keep: None,
+            states: &[],
+            version: 1,
+            signature: SignatureDef {
+                tokens: 0,
+                trace: |_| {},
+            },
+            computed: Computed(AtomicU64::new(0)),
+        }
+    }
+
+    /// A job that runs by a schedule: shorter, and not retried, because the next tick comes.
+    #[must_use]
+    pub const fn scheduled(
+        name: &'static str,
+        file: &'static str,
+        line: u32,
+        start: Start,
+    ) -> Self {
+        let mut job = Self::new(name, file, line, start);
+        job.timeout = Some(Duration::from_secs(30));
+        job.retry = 0;
+        job
+    }
+
+    /// What the envelopes of its runs say in this build.
+    pub(crate) fn envelope(&self) -> Envelope {
+        const KNOWN: u64 = 1 << 32;
+        let mut signature = self.computed.0.load(Ordering::Relaxed);
+        if signature & KNOWN == 0 {
+            let mut tracer = Tracer::new(self.signature.tokens);
+            (self.signature.trace)(&mut tracer);
+            signature = KNOWN | u64::from(tracer.finish());
+            self.computed.0.store(signature, Ordering::Relaxed);
+        }
+        let [a, b, c, d, ..] = signature.to_le_bytes();
+        Envelope {
+            version: self.version,
+            signature: u32::from_le_bytes([a, b, c, d]),
+        }
+    }
+
+    /// `file:line`, for messages.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.file, self.line)
+    }
+}
+
+impl fmt::Debug for JobDef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobDef")
+            .field("name", &self.name)
+            .field("file", &self.file)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When a job runs by itself; checked by the macro with the parser that the worker uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScheduleDef {
+    /// At this distance.
+    Every(Duration),
+    /// At the times that the expression names on the clock of the time zone.
+    Cron {
+        /// Five or six fields, or `@daily` and friends.
+        expression: &'static str,
+        /// An IANA name.
+        timezone: &'static str,
+    },
+}
+
+/// A state that a job's function asks for.
+#[derive(Clone, Copy)]
+pub struct StateDef {
+    pub(crate) id: fn() -> TypeId,
+    pub(crate) name: fn() -> &'static str,
+}
+
+impl StateDef {
+    /// The state of type `T`.
+    #[must_use]
+    pub const fn of<T: ?Sized + Send + Sync + 'static>() -> Self {
+        Self {
+            id: TypeId::of::<T>,
+            name: std::any::type_name::<T>,
+        }
+    }
+}
+
+impl fmt::Debug for StateDef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StateDef").field(&(self.name)()).finish()
+    }
+}
+
+/// What a job's arguments look like: their names and types as written, and the inside of the user's types.
+#[derive(Clone, Copy)]
+pub struct SignatureDef {
+    /// crc32 over the names and types, token by token.
+    pub tokens: u32,
+    /// Reports each argument's type.
+    pub trace: fn(&mut Tracer),
+}
+
+impl fmt::Debug for SignatureDef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignatureDef")
+            .field("tokens", &self.tokens)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A signature that is computed at its first use; tracing the types each time would cost more than the enqueue.
+#[derive(Debug)]
+pub struct Computed(AtomicU64);
+
+/// A job that is linked into the program.
+#[derive(Debug)]
+pub struct Registered(pub &'static JobDef);
+
+inventory::collect!(Registered);

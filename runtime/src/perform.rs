@@ -1,0 +1,301 @@
+//! Enqueueing: what `prepare(..)` returns, its settings, and how it ends in the store.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{self, Poll};
+use std::time::{Duration, SystemTime};
+
+use crate::client::Client;
+use crate::clock::{duration_millis, to_millis};
+use crate::codec::{DecodeError, Decoder, Encoder, seal};
+use crate::context::Context;
+use crate::error::Error;
+use crate::handle::Handle;
+use crate::job::JobDef;
+use crate::options::{Options, option_millis};
+use crate::retry::Backoff;
+use crate::run::RunId;
+use crate::store::{Due, Kind, NewRun};
+
+/// A run that is about to be enqueued: set what differs from the job's own options, then enqueue it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// use std::time::Duration;
+/// # use afterhours::{Client, job};
+/// # #[job] async fn send_email(user_id: u64, template: &str) {}
+/// # let client = Client::open_in_memory().await?;
+/// let prepared = send_email::prepare(42, "welcome").priority(20).timeout(Duration::from_secs(5)).retry(1);
+/// let run = client.enqueue(prepared).await?; // or `.enqueue().await?` with the installed client
+/// println!("enqueued as {}", run.id());
+/// # Ok(()) }
+/// ```
+#[must_use = "a prepared run does nothing until it is enqueued"]
+pub struct Prepared<T> {
+    job: &'static JobDef,
+    payload: Result<Vec<u8>, Error>,
+    queue: Option<Cow<'static, str>>,
+    priority: Option<i32>,
+    options: Options,
+    when: When,
+    result: PhantomData<fn() -> T>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum When {
+    Now,
+    In(Duration),
+    At(SystemTime),
+}
+
+/// Encodes the arguments at once, so that nothing borrowed outlives the call.
+pub fn prepare<T>(
+    job: &'static JobDef,
+    check: fn(&mut Decoder<'_>) -> Result<(), DecodeError>,
+    encode: impl FnOnce(&mut Encoder),
+) -> Prepared<T> {
+    let mut encoder = Encoder::default();
+    encode(&mut encoder);
+    let payload = encoder.finish().and_then(|bytes| {
+        // A type that encodes but does not decode again is found at the first enqueue, not in the worker.
+        if cfg!(debug_assertions) {
+            let mut decoder = Decoder::new(&bytes);
+            check(&mut decoder)
+                .and_then(|()| decoder.finish())
+                .map_err(|error| error.to_string())?;
+        }
+        seal(job.envelope(), &bytes).ok_or_else(|| "they are larger than 4 GiB".to_owned())
+    });
+    Prepared {
+        job,
+        payload: payload.map_err(|reason| Error::Encode {
+            job: job.name,
+            reason,
+        }),
+        queue: None,
+        priority: None,
+        options: Options::default(),
+        when: When::Now,
+        result: PhantomData,
+    }
+}
+
+impl<T> Prepared<T> {
+    /// The lane it waits in.
+    pub fn queue(mut self, queue: impl Into<String>) -> Self {
+        self.queue = Some(Cow::Owned(queue.into()));
+        self
+    }
+
+    /// Higher goes first.
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// The longest attempt; to the millisecond.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout_ms = Some(option_millis(timeout));
+        self
+    }
+
+    /// How many further attempts follow a failed one.
+    pub fn retry(mut self, retry: u32) -> Self {
+        self.options.retry = Some(retry);
+        self
+    }
+
+    /// The base of the delay between attempts; to the millisecond.
+    pub fn retry_delay(mut self, delay: Duration) -> Self {
+        self.options.retry_delay_ms = Some(option_millis(delay));
+        self
+    }
+
+    /// How the delay between attempts grows.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.options.backoff = Some(backoff);
+        self
+    }
+
+    /// How much chance lengthens the delay between attempts, from 0.0 (none) to 1.0 (at most double).
+    /// Other values count as not set.
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.options.jitter = Some(jitter);
+        self
+    }
+
+    /// How long the run stays once it is finished; zero deletes it at once.
+    pub fn keep(mut self, keep: Duration) -> Self {
+        self.options.keep_ms = Some(option_millis(keep));
+        self
+    }
+
+    /// Words to find it by.
+    pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.options.tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Starts it when this much time has passed, whatever happens to the wall clock meanwhile.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.when = When::In(delay);
+        self
+    }
+
+    /// Starts it when the wall clock shows this time.
+    pub fn at(mut self, when: impl Into<SystemTime>) -> Self {
+        self.when = When::At(when.into());
+        self
+    }
+
+    /// Enqueues it with the client of the attempt around the caller, else with the installed one.
+    pub fn enqueue(self) -> Perform<T> {
+        let job = self.job;
+        let enqueued = current_client().and_then(|client| Ok((self.into_run(&client)?, client)));
+        Perform::new(job, enqueued)
+    }
+
+    /// As [`Prepared::enqueue`], for plain `fn` code: waits on this thread until the run is stored.
+    ///
+    /// # Errors
+    /// As [`Perform`].
+    pub fn enqueue_blocking(self) -> Result<Handle<T>, Error> {
+        let client = current_client()?;
+        let job = self.job;
+        let id = client.insert_blocking(self.into_run(&client)?)?;
+        Ok(Handle::new(Some(client), job, id))
+    }
+
+    fn into_run(self, client: &Client) -> Result<NewRun, Error> {
+        let envelope = self.job.envelope();
+        let due = match self.when {
+            When::Now => Due::Now,
+            When::In(delay) => {
+                Due::Store(client.now().store.saturating_add(duration_millis(delay)))
+            }
+            When::At(when) => Due::Wall(to_millis(when)),
+        };
+        Ok(NewRun {
+            kind: Kind {
+                queue: self.queue.unwrap_or(Cow::Borrowed(self.job.queue)),
+                job: Cow::Borrowed(self.job.name),
+                version: envelope.version,
+                signature: envelope.signature,
+            },
+            priority: self.priority.unwrap_or(self.job.priority),
+            due,
+            payload: self.payload?,
+            options: self.options.to_stored(),
+        })
+    }
+}
+
+impl<T> fmt::Debug for Prepared<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("job", &self.job.name)
+            .field("when", &self.when)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Enqueues a prepared run in this client's store.
+    ///
+    /// # Errors
+    /// If the arguments cannot be stored, or the store cannot take the run. See [`Error::is_unknown`].
+    pub fn enqueue<T>(&self, prepared: Prepared<T>) -> Perform<T> {
+        let job = prepared.job;
+        Perform::new(job, prepared.into_run(self).map(|run| (run, self.clone())))
+    }
+
+    /// Enqueues many runs in one transaction: all of them or none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job};
+    /// # #[job] async fn resize(path: &str) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let paths = ["a.png", "b.png"];
+    /// let runs = client.enqueue_all(paths.iter().map(|path| resize::prepare(path))).await?;
+    /// assert_eq!(runs.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::enqueue`].
+    pub async fn enqueue_all<T>(
+        &self,
+        prepared: impl IntoIterator<Item = Prepared<T>>,
+    ) -> Result<Vec<Handle<T>>, Error> {
+        let (jobs, runs): (Vec<_>, Vec<_>) = prepared
+            .into_iter()
+            .map(|prepared| (prepared.job, prepared.into_run(self)))
+            .unzip();
+        let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let ids = self.insert_all(runs).await?;
+        Ok(jobs
+            .into_iter()
+            .zip(ids)
+            .map(|(job, id)| Handle::new(Some(self.clone()), job, id))
+            .collect())
+    }
+}
+
+/// The client of the attempt around the caller, else the installed one.
+pub(crate) fn current_client() -> Result<Client, Error> {
+    Context::current()
+        .map(|context| context.client().clone())
+        .or_else(Client::installed)
+        .ok_or(Error::NoClient)
+}
+
+/// The future that stores a run; it gives the run's [`Handle`].
+///
+/// `Ok` means that the run is stored and will be executed. `Err` before anything was sent to the store (no client,
+/// arguments that cannot be stored) means that it is not. Dropping the future half-way, or an error with
+/// [`Error::is_unknown`], leaves it open.
+#[must_use = "nothing is enqueued until this is awaited"]
+pub struct Perform<T> {
+    job: &'static JobDef,
+    client: Option<Client>,
+    insert: Pin<Box<dyn Future<Output = Result<RunId, Error>> + Send>>,
+    result: PhantomData<fn() -> T>,
+}
+
+impl<T> Perform<T> {
+    fn new(job: &'static JobDef, enqueued: Result<(NewRun, Client), Error>) -> Self {
+        let client = enqueued.as_ref().ok().map(|(_, client)| client.clone());
+        let insert = Box::pin(async move {
+            let (run, client) = enqueued?;
+            client.insert(run).await
+        });
+        Self {
+            job,
+            client,
+            insert,
+            result: PhantomData,
+        }
+    }
+}
+
+impl<T> Future for Perform<T> {
+    type Output = Result<Handle<T>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let id = task::ready!(self.insert.as_mut().poll(context))?;
+        Poll::Ready(Ok(Handle::new(self.client.take(), self.job, id)))
+    }
+}
+
+impl<T> fmt::Debug for Perform<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Perform")
+            .field("job", &self.job.name)
+            .finish_non_exhaustive()
+    }
+}

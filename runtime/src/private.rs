@@ -1,0 +1,29 @@
+//! What generated code names. Nothing here is for people; it changes without notice.
+
+pub use std::time::{Duration, SystemTime};
+
+pub use inventory;
+
+pub use crate::call::{
+    Attempt, Call, JobArgument, JobReturn, Outcome, StartError, assert_argument,
+};
+pub use crate::codec::{DecodeError, Decoder, Encoder, Tracer};
+pub use crate::job::{JobDef, Registered, ScheduleDef, SignatureDef, StateDef};
+pub use crate::perform::prepare;
+pub use crate::retry::Backoff;
+
+use crate::handle::Handle;
+use crate::job::Job;
+use crate::run::RunId;
+
+/// The public face of a definition.
+#[must_use]
+pub const fn job(def: &'static JobDef) -> Job {
+    Job(def)
+}
+
+/// A run of this job, by its id.
+#[must_use]
+pub fn handle<T>(job: &'static JobDef, id: RunId) -> Handle<T> {
+    Handle::new(None, job, id)
+}

@@ -1,0 +1,272 @@
+//! Where runs live. [`Store`] is what every store does inside one transaction; the verbs are those of a run's life.
+
+pub(crate) mod sqlite;
+pub(crate) mod writer;
+
+#[cfg(test)]
+mod conformance;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::clock::{Millis, Now};
+use crate::error::Error;
+use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
+
+/// What a run is, as far as claiming goes: only a worker that knows all four may claim it. Stores keep each
+/// combination once and a small number in the run's row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Kind {
+    pub(crate) queue: Cow<'static, str>,
+    pub(crate) job: Cow<'static, str>,
+    pub(crate) version: u32,
+    pub(crate) signature: u32,
+}
+
+/// When a new run may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// As soon as a worker is free.
+    Now,
+    /// When the wall clock shows it.
+    Wall(Millis),
+    /// When the store's clock shows it.
+    Store(Millis),
+}
+
+/// A run to insert.
+#[derive(Debug, Clone)]
+pub(crate) struct NewRun {
+    pub(crate) kind: Kind,
+    pub(crate) priority: i32,
+    pub(crate) due: Due,
+    /// The sealed arguments.
+    pub(crate) payload: Vec<u8>,
+    pub(crate) options: Option<String>,
+}
+
+/// Which process executes. Never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct WorkerId(pub(crate) i64);
+
+/// The number that one claim takes, never used again: the worker's id and a count of its claims. Everything that
+/// is later written for the claimed runs is checked against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ClaimId(pub(crate) i64);
+
+impl ClaimId {
+    const COUNT_BITS: u32 = 36;
+
+    pub(crate) fn new(worker: WorkerId, count: i64) -> Self {
+        Self((worker.0 << Self::COUNT_BITS) | count)
+    }
+
+    /// The claims that a worker can ever have made.
+    pub(crate) fn range_of(worker: WorkerId) -> (i64, i64) {
+        (
+            Self::new(worker, 0).0,
+            Self::new(WorkerId(worker.0 + 1), 0).0 - 1,
+        )
+    }
+}
+
+/// Decides what a worker takes.
+pub(crate) trait Wanted: Send + Sync {
+    /// The place of this kind in the worker's order of queues, lowest first; `None` if the worker cannot run it.
+    fn rank(&self, kind: &Kind) -> Option<usize>;
+}
+
+/// A request for runs.
+pub(crate) struct ClaimRequest {
+    pub(crate) claim: ClaimId,
+    pub(crate) limit: u32,
+    pub(crate) wanted: Arc<dyn Wanted>,
+}
+
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub(crate) struct Claimed {
+    pub(crate) runs: Vec<ClaimedRun>,
+    /// When the next scheduled run is due, on either clock.
+    pub(crate) next: NextDue,
+}
+
+/// The earliest due moments on both clocks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct NextDue {
+    pub(crate) wall: Option<Millis>,
+    pub(crate) store: Option<Millis>,
+}
+
+/// A run that this worker may execute now.
+#[derive(Debug, Clone)]
+pub(crate) struct ClaimedRun {
+    pub(crate) id: RunId,
+    pub(crate) claim: ClaimId,
+    pub(crate) kind: Arc<Kind>,
+    /// Which attempt this is, from 1.
+    pub(crate) attempt: u32,
+    /// How many of the earlier attempts ended with the death of their worker; those do not use up retries.
+    pub(crate) crashes: u32,
+    pub(crate) enqueued_at: Millis,
+    /// When the first attempt was due, on the wall clock.
+    pub(crate) due_at: Millis,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) options: Option<String>,
+}
+
+/// How a claim on one run ends.
+#[derive(Debug, Clone)]
+pub(crate) enum Ending {
+    /// Finished, successfully.
+    Done { result: Vec<u8>, keep: Millis },
+    /// Finished: no more attempts.
+    Failed {
+        outcome: AttemptOutcome,
+        error: String,
+        keep: Millis,
+    },
+    /// Finished by the job's own wish.
+    Cancelled { reason: String, keep: Millis },
+    /// Another attempt follows at this moment of the store's clock.
+    Retry {
+        outcome: AttemptOutcome,
+        error: String,
+        due: Millis,
+    },
+    /// Again at this moment of the store's clock; the attempt does not count.
+    Snooze { due: Millis },
+    /// Given back unrun; the attempt does not count.
+    Release,
+    /// Its arguments do not fit this build; the attempt does not count.
+    Park { reason: String },
+}
+
+/// The end of one claimed run, to be written if the claim still holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Settlement {
+    pub(crate) id: RunId,
+    pub(crate) claim: ClaimId,
+    pub(crate) ending: Ending,
+}
+
+/// A worker as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WorkerRow {
+    pub(crate) id: WorkerId,
+    /// Its byte in the lock file.
+    pub(crate) slot: i64,
+}
+
+/// One due moment of a schedule.
+#[derive(Debug)]
+pub(crate) struct Tick {
+    /// The schedule's name, which is its job's.
+    pub(crate) schedule: &'static str,
+    /// The last tick that this worker knows of; the tick fires only if the store knows no later one.
+    pub(crate) after: Option<Millis>,
+    /// The tick, on the clock that the schedule counts on.
+    pub(crate) at: Millis,
+    pub(crate) run: NewRun,
+    /// The wall-clock time that the run carries.
+    pub(crate) due_at: Millis,
+}
+
+/// What became of a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ticked {
+    /// The run is enqueued.
+    Fired(RunId),
+    /// The last run of this schedule is still active; the tick counts as done.
+    Overlap,
+    /// The store has seen this tick, or a later one: it is at this moment.
+    Taken(Millis),
+}
+
+/// How many finished runs stay at most, whatever their age.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeepCaps {
+    pub(crate) done: u32,
+    pub(crate) failed: u32,
+}
+
+/// One run as the store shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct RunView {
+    pub(crate) job: String,
+    pub(crate) state: State,
+    pub(crate) status: Status,
+    /// The result's bytes, once done.
+    pub(crate) result: Option<Vec<u8>>,
+}
+
+/// What a transaction changed that others should hear of once it is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Runs became ready.
+    pub(crate) ready: bool,
+    /// Runs were scheduled, the earliest for these moments.
+    pub(crate) scheduled: NextDue,
+    /// Runs that finished, with their results.
+    pub(crate) finished: Vec<(RunId, Ending)>,
+}
+
+impl Effects {
+    pub(crate) fn schedule_wall(&mut self, due: Millis) {
+        self.scheduled.wall = Some(self.scheduled.wall.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    pub(crate) fn schedule_store(&mut self, due: Millis) {
+        self.scheduled.store = Some(self.scheduled.store.map_or(due, |earlier| earlier.min(due)));
+    }
+}
+
+/// What a store does inside one transaction. Synchronous: who calls it decides where it may block.
+pub(crate) trait Store {
+    /// Stores a run.
+    fn insert(&mut self, run: &NewRun, now: Now) -> Result<RunId, Error>;
+
+    /// Makes scheduled runs ready whose time has come, then gives out ready runs: by the worker's order of queues,
+    /// then priority, then age.
+    fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error>;
+
+    /// Writes how a claimed run ended. False if the claim no longer holds: then nothing is written.
+    fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error>;
+
+    /// Adds a worker that holds this byte of the lock file; whoever had the byte before is dead and rescued.
+    fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error>;
+
+    /// Removes a worker that has settled all it claimed.
+    fn unregister(&mut self, worker: WorkerId) -> Result<(), Error>;
+
+    /// The workers that have registered and not unregistered.
+    fn workers(&mut self) -> Result<Vec<WorkerRow>, Error>;
+
+    /// Takes back at most `limit` runs of a dead worker; when none is left, forgets the worker.
+    fn rescue(&mut self, worker: WorkerId, limit: u32, now: Now) -> Result<u32, Error>;
+
+    /// Enqueues the run of a tick, once.
+    fn tick(&mut self, tick: &Tick, now: Now) -> Result<Ticked, Error>;
+
+    /// The last tick of a schedule that any worker has fired.
+    fn last_tick(&mut self, schedule: &str) -> Result<Option<Millis>, Error>;
+
+    /// Deletes at most `limit` finished runs whose time is over or that are too many.
+    fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error>;
+
+    /// One run, if it exists.
+    fn run(&mut self, id: RunId, now: Now) -> Result<Option<RunView>, Error>;
+
+    /// The attempts of a run that did not succeed, the oldest first.
+    fn attempts(&mut self, id: RunId) -> Result<Vec<AttemptRecord>, Error>;
+}
+
+impl Ending {
+    /// Whether nothing more will happen to the run.
+    pub(crate) fn is_finish(&self) -> bool {
+        matches!(
+            self,
+            Self::Done { .. } | Self::Failed { .. } | Self::Cancelled { .. }
+        )
+    }
+}

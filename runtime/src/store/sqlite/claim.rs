@@ -1,0 +1,132 @@
+//! Claim: ready runs become a worker's. Also promotes what has become due, because only claiming needs it.
+
+use std::cmp::Reverse;
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Kinds;
+use crate::clock::{Millis, Now};
+use crate::error::Error;
+use crate::run::RunId;
+use crate::store::{ClaimRequest, Claimed, ClaimedRun, NextDue};
+
+/// So many scheduled runs become ready in one claim at most; the next claim follows at once.
+const PROMOTE: u32 = 1000;
+
+const NEXT_WALL: &str =
+    "SELECT min(due_wall) FROM afterhours_runs WHERE state = 1 AND due_wall IS NOT NULL";
+const NEXT_STORE: &str =
+    "SELECT min(due_store) FROM afterhours_runs WHERE state = 1 AND due_store IS NOT NULL";
+const PROMOTE_WALL: &str = "
+    UPDATE afterhours_runs SET state = 0 WHERE id IN (
+        SELECT id FROM afterhours_runs WHERE state = 1 AND due_wall <= ?1 ORDER BY due_wall LIMIT ?2)";
+const PROMOTE_STORE: &str = "
+    UPDATE afterhours_runs SET state = 0 WHERE id IN (
+        SELECT id FROM afterhours_runs WHERE state = 1 AND due_store <= ?1 ORDER BY due_store LIMIT ?2)";
+
+/// One seek in the index for each kind that has ready runs, however many runs it has.
+const NEXT_KIND: &str =
+    "SELECT kind FROM afterhours_runs WHERE state = 0 AND kind > ?1 ORDER BY kind LIMIT 1";
+const CANDIDATES: &str = "SELECT id, priority FROM afterhours_runs WHERE state = 0 AND kind = ?1 ORDER BY priority DESC, id LIMIT ?2";
+const READ: &str = "SELECT attempts, crashes, enqueued_at, due_at, options, payload FROM afterhours_runs WHERE id = ?1";
+const CLAIM: &str = "UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id = ?1";
+
+pub(super) fn claim(
+    conn: &Connection,
+    kinds: &mut Kinds,
+    request: &ClaimRequest,
+    now: Now,
+) -> Result<Claimed, Error> {
+    let wall = promote(conn, [NEXT_WALL, PROMOTE_WALL], now.wall)?;
+    let store = promote(conn, [NEXT_STORE, PROMOTE_STORE], now.store)?;
+    let candidates = candidates(conn, kinds, request)?;
+    let mut runs = Vec::with_capacity(candidates.len());
+    let (mut read, mut take) = (conn.prepare_cached(READ)?, conn.prepare_cached(CLAIM)?);
+    for candidate in candidates {
+        let kind = kinds.kind(conn, candidate.kind)?;
+        let run = read.query_row([candidate.id], |row| {
+            claimed_run(row, candidate.id, request, kind)
+        })?;
+        take.execute(params![candidate.id, request.claim.0, now.wall])?;
+        runs.push(run);
+    }
+    Ok(Claimed {
+        runs,
+        next: NextDue { wall, store },
+    })
+}
+
+/// Makes ready what is due on one clock; returns the next moment on it.
+fn promote(
+    conn: &Connection,
+    [next, promote]: [&str; 2],
+    now: Millis,
+) -> Result<Option<Millis>, Error> {
+    let mut next = conn.prepare_cached(next)?;
+    let due: Option<Millis> = next.query_row([], |row| row.get(0))?;
+    if due.is_none_or(|due| due > now) {
+        return Ok(due);
+    }
+    conn.prepare_cached(promote)?
+        .execute(params![now, PROMOTE])?;
+    Ok(next.query_row([], |row| row.get(0))?)
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    rank: usize,
+    priority: Reverse<i64>,
+    id: i64,
+    kind: i64,
+}
+
+/// The first runs that the worker wants, in its order.
+fn candidates(
+    conn: &Connection,
+    kinds: &mut Kinds,
+    request: &ClaimRequest,
+) -> Result<Vec<Candidate>, Error> {
+    let mut found = Vec::new();
+    let mut next_kind = conn.prepare_cached(NEXT_KIND)?;
+    let mut read = conn.prepare_cached(CANDIDATES)?;
+    let mut after = i64::MIN;
+    while let Some(kind) = next_kind.query_row([after], |row| row.get(0)).optional()? {
+        after = kind;
+        if let Some(rank) = request.wanted.rank(&*kinds.kind(conn, kind)?) {
+            let candidate = |row: &Row<'_>| {
+                Ok(Candidate {
+                    rank,
+                    priority: Reverse(row.get(1)?),
+                    id: row.get(0)?,
+                    kind,
+                })
+            };
+            for candidate in read.query_map(params![kind, request.limit], candidate)? {
+                found.push(candidate?);
+            }
+        }
+    }
+    found.sort_unstable();
+    found.truncate(usize::try_from(request.limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+fn claimed_run(
+    row: &Row<'_>,
+    id: i64,
+    request: &ClaimRequest,
+    kind: std::sync::Arc<crate::store::Kind>,
+) -> rusqlite::Result<ClaimedRun> {
+    let enqueued_at = row.get(2)?;
+    Ok(ClaimedRun {
+        id: RunId(id),
+        claim: request.claim,
+        kind,
+        attempt: row.get::<_, u32>(0)?.saturating_add(1),
+        crashes: row.get(1)?,
+        enqueued_at,
+        due_at: row.get::<_, Option<_>>(3)?.unwrap_or(enqueued_at),
+        options: row.get(4)?,
+        payload: row.get(5)?,
+    })
+}

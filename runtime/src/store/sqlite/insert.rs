@@ -1,0 +1,66 @@
+//! Insert: a run enters the store, ready or scheduled.
+
+use rusqlite::{Connection, params};
+
+use crate::clock::{Millis, Now};
+use crate::error::Error;
+use crate::run::{RunId, State};
+use crate::store::{Due, Effects, NewRun};
+
+const INSERT: &str = "
+    INSERT INTO afterhours_runs (kind, state, priority, due_wall, due_store, enqueued_at, due_at, options, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+pub(super) fn insert(
+    conn: &Connection,
+    effects: &mut Effects,
+    kind: i64,
+    run: &NewRun,
+    now: Now,
+) -> Result<RunId, Error> {
+    insert_due(conn, effects, kind, run, now, None)
+}
+
+/// Inserts a run that carries another moment than the one at which it may start: the tick it is for.
+pub(super) fn insert_due(
+    conn: &Connection,
+    effects: &mut Effects,
+    kind: i64,
+    run: &NewRun,
+    now: Now,
+    tick: Option<Millis>,
+) -> Result<RunId, Error> {
+    let (state, due_wall, due_store, due_at) = match run.due {
+        Due::Wall(due) if due > now.wall => {
+            effects.schedule_wall(due);
+            (State::Scheduled, Some(due), None, Some(due))
+        }
+        Due::Store(due) if due > now.store => {
+            effects.schedule_store(due);
+            (
+                State::Scheduled,
+                None,
+                Some(due),
+                Some(now.wall + (due - now.store)),
+            )
+        }
+        Due::Now | Due::Wall(_) | Due::Store(_) => {
+            effects.ready = true;
+            (State::Ready, None, None, None)
+        }
+    };
+    let due_at = tick.or(due_at);
+    let values = params![
+        kind,
+        state.code(),
+        run.priority,
+        due_wall,
+        due_store,
+        now.wall,
+        due_at,
+        run.options,
+        run.payload
+    ];
+    conn.prepare_cached(INSERT)?.execute(values)?;
+    Ok(RunId(conn.last_insert_rowid()))
+}

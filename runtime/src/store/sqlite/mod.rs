@@ -1,0 +1,201 @@
+//! The SQLite store: one writing connection with a file for each verb. It knows no Tokio and asks nobody for the time.
+
+mod claim;
+mod finish;
+mod insert;
+mod kinds;
+mod open;
+mod park;
+mod prune;
+pub(crate) mod query;
+mod release;
+mod rescue;
+mod retry;
+pub(crate) mod schema;
+mod tick;
+mod workers;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use self::kinds::Kinds;
+use super::{
+    ClaimRequest, Claimed, Effects, Ending, KeepCaps, NewRun, RunView, Settlement, Store, Tick,
+    Ticked, WorkerId, WorkerRow,
+};
+use crate::clock::{Millis, Now};
+use crate::error::Error;
+use crate::run::{AttemptRecord, RunId};
+
+pub(crate) use open::{Location, Settings, open_reader, open_writer, with_suffix};
+
+/// The writing connection and what it remembers between transactions.
+#[derive(Debug)]
+pub(crate) struct Core {
+    conn: Connection,
+    kinds: Kinds,
+    effects: Effects,
+    /// The `-wal` file, whose size decides about checkpoints. None in memory.
+    wal: Option<PathBuf>,
+    commits: u32,
+}
+
+/// How a transaction could not begin.
+#[derive(Debug)]
+pub(crate) enum BeginError {
+    /// Another process holds the write lock at this moment.
+    Busy,
+    Other(Error),
+}
+
+/// Above this size the writer checkpoints the WAL.
+const WAL_LIMIT: u64 = 32 * 1024 * 1024;
+/// The WAL's size is looked at once in so many commits; each adds a few pages at least.
+const WAL_LOOK: u32 = 64;
+
+impl Core {
+    /// Begins a transaction that may write; never waits.
+    pub(crate) fn begin(&mut self) -> Result<(), BeginError> {
+        if !self.conn.is_autocommit() {
+            self.rollback();
+        }
+        let began = self
+            .conn
+            .prepare_cached("BEGIN IMMEDIATE")
+            .and_then(|mut begin| begin.execute([]));
+        match began {
+            Ok(_) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+                Err(BeginError::Busy)
+            }
+            Err(error) => Err(BeginError::Other(error.into())),
+        }
+    }
+
+    /// Commits, and hands out what others should hear of.
+    pub(crate) fn commit(&mut self) -> Result<Effects, Error> {
+        let committed = self
+            .conn
+            .prepare_cached("COMMIT")
+            .and_then(|mut commit| commit.execute([]));
+        if let Err(error) = committed {
+            self.rollback();
+            return Err(commit_error(error));
+        }
+        self.commits = self.commits.wrapping_add(1);
+        Ok(std::mem::take(&mut self.effects))
+    }
+
+    /// Undoes the transaction and what was remembered in it.
+    pub(crate) fn rollback(&mut self) {
+        // SQLite has rolled back by itself after some errors; then this one says that there is nothing to undo.
+        let _ = self.conn.execute_batch("ROLLBACK");
+        self.kinds.forget();
+        self.effects = Effects::default();
+    }
+
+    /// Whether the WAL has grown so far that it should be checkpointed.
+    pub(crate) fn wants_checkpoint(&self) -> bool {
+        self.commits.is_multiple_of(WAL_LOOK) && self.wal_size() > WAL_LIMIT
+    }
+
+    /// Moves what is committed from the WAL into the file, as far as no reader needs it.
+    pub(crate) fn checkpoint(&mut self) {
+        let moved = self
+            .conn
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+                row.get::<_, i64>(2)
+            });
+        tracing::debug!(target: "afterhours", pages = moved.ok(), "checkpointed the WAL");
+        self.commits = self.commits.wrapping_add(1);
+    }
+
+    fn wal_size(&self) -> u64 {
+        // `stat` only: opening the file by any other means than SQLite would drop SQLite's locks.
+        self.wal
+            .as_ref()
+            .and_then(|path| std::fs::metadata(path).ok())
+            .map_or(0, |file| file.len())
+    }
+}
+
+/// A full disk is noticed while the WAL is written, before the commit counts; after any other failure the commit may
+/// still come back when the file is recovered.
+fn commit_error(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => Error::DiskFull,
+        Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy {
+            waited: Duration::ZERO,
+        },
+        _ => Error::Unknown(error),
+    }
+}
+
+impl Store for Core {
+    fn insert(&mut self, run: &NewRun, now: Now) -> Result<RunId, Error> {
+        let kind = self.kinds.id(&self.conn, &run.kind)?;
+        insert::insert(&self.conn, &mut self.effects, kind, run, now)
+    }
+
+    fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
+        claim::claim(&self.conn, &mut self.kinds, request, now)
+    }
+
+    fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
+        let held = match &settlement.ending {
+            Ending::Done { .. } | Ending::Failed { .. } | Ending::Cancelled { .. } => {
+                finish::finish(&self.conn, settlement, now)?
+            }
+            Ending::Retry { .. } | Ending::Snooze { .. } => {
+                retry::retry(&self.conn, &mut self.effects, settlement, now)?
+            }
+            Ending::Release => release::release(&self.conn, &mut self.effects, settlement)?,
+            Ending::Park { reason } => park::park(&self.conn, settlement, reason)?,
+        };
+        if held && settlement.ending.is_finish() {
+            self.effects
+                .finished
+                .push((settlement.id, settlement.ending.clone()));
+        }
+        Ok(held)
+    }
+
+    fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error> {
+        workers::register(&self.conn, &mut self.effects, slot, now)
+    }
+
+    fn unregister(&mut self, worker: WorkerId) -> Result<(), Error> {
+        workers::unregister(&self.conn, worker)
+    }
+
+    fn workers(&mut self) -> Result<Vec<WorkerRow>, Error> {
+        workers::list(&self.conn)
+    }
+
+    fn rescue(&mut self, worker: WorkerId, limit: u32, now: Now) -> Result<u32, Error> {
+        rescue::rescue(&self.conn, &mut self.effects, worker, limit, now)
+    }
+
+    fn tick(&mut self, tick: &Tick, now: Now) -> Result<Ticked, Error> {
+        let kind = self.kinds.id(&self.conn, &tick.run.kind)?;
+        tick::tick(&self.conn, &mut self.effects, kind, tick, now)
+    }
+
+    fn last_tick(&mut self, schedule: &str) -> Result<Option<Millis>, Error> {
+        tick::last_tick(&self.conn, schedule)
+    }
+
+    fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error> {
+        prune::prune(&self.conn, limit, caps, now)
+    }
+
+    fn run(&mut self, id: RunId, now: Now) -> Result<Option<RunView>, Error> {
+        query::run(&self.conn, id, now)
+    }
+
+    fn attempts(&mut self, id: RunId) -> Result<Vec<AttemptRecord>, Error> {
+        query::attempts(&self.conn, id)
+    }
+}

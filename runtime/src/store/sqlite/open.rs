@@ -1,0 +1,190 @@
+//! Opening connections: the checks before anything is written, and the settings every connection gets.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::{Core, Kinds, schema};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::store::Effects;
+
+/// Where a store lives.
+#[derive(Debug, Clone)]
+pub(crate) enum Location {
+    File(PathBuf),
+    Memory,
+}
+
+/// How the connections are set up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// fsync at each commit.
+    pub(crate) full: bool,
+    pub(crate) mmap: bool,
+}
+
+/// Readers wait this long; in WAL mode only recovery after a crash makes them wait at all.
+const READER_WAITS: Duration = Duration::from_secs(5);
+/// How long opening waits for another process's transaction.
+const OPEN_WAITS: Duration = Duration::from_secs(30);
+
+/// Opens the writing connection, creates and migrates the file, and returns the offset of the store's clock.
+pub(crate) fn open_writer(
+    location: &Location,
+    settings: Settings,
+    clock: &Clock,
+) -> Result<(Core, i64), Error> {
+    let (mut conn, wal) = match location {
+        Location::Memory => (Connection::open_in_memory()?, None),
+        Location::File(path) => (open_file(path)?, Some(with_suffix(path, "-wal"))),
+    };
+    configure(&conn, settings)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+    schema::migrate(&mut conn)?;
+    let offset = schema::clock_offset(&mut conn, clock)?;
+    // From here on the writer waits by itself, where it may.
+    conn.busy_timeout(Duration::ZERO)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    Ok((
+        Core {
+            conn,
+            kinds: Kinds::default(),
+            effects: Effects::default(),
+            wal,
+            commits: 0,
+        },
+        offset,
+    ))
+}
+
+/// Opens a reading connection on a file that the writer has created.
+pub(crate) fn open_reader(path: &Path, settings: Settings) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(READER_WAITS)?;
+    map_memory(&conn, settings)?;
+    Ok(conn)
+}
+
+/// The path of a file beside the database.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Opens the file and refuses it, untouched, if it cannot be used.
+fn open_file(path: &Path) -> Result<Connection, Error> {
+    check_folder(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(|error| explain(path, error))?;
+    conn.busy_timeout(OPEN_WAITS)
+        .map_err(|error| explain(path, error))?;
+    // SQLite looks into the file only when something is read from it.
+    let pages: i64 = conn
+        .query_row("PRAGMA page_count", [], |row| row.get(0))
+        .map_err(|error| explain(path, error))?;
+    if conn
+        .is_readonly("main")
+        .map_err(|error| explain(path, error))?
+    {
+        return Err(Error::ReadOnly {
+            path: path.to_owned(),
+        });
+    }
+    schema::check(&conn).map_err(|error| match error {
+        Error::Store(error) => explain(path, error),
+        other => other,
+    })?;
+    if pages == 0 {
+        // Only before the first table exists; pruning gives the space back in small steps.
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")
+            .map_err(|error| explain(path, error))?;
+    }
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)).map_err(|error| explain(path, error)).and_then(|mode| {
+        if mode == "wal" {
+            return Ok(conn);
+        }
+        Err(Error::Open { path: path.to_owned(), reason: format!("it stays in journal mode `{mode}`, and WAL is needed: is it on a network file system?") })
+    })
+}
+
+/// The folder must exist and must not be open to strangers, who could replace the file.
+fn check_folder(path: &Path) -> Result<(), Error> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let refuse = |reason: String| {
+        Err(Error::Open {
+            path: path.to_owned(),
+            reason,
+        })
+    };
+    if path.is_dir() {
+        return refuse("it is a folder: name a file".to_owned());
+    }
+    match std::fs::metadata(folder) {
+        Err(error) => refuse(format!(
+            "its folder `{}` cannot be used ({error}): create it first",
+            folder.display()
+        )),
+        Ok(found) if !found.is_dir() => refuse(format!("`{}` is no folder", folder.display())),
+        Ok(found) if open_to_others(&found) => refuse(format!(
+            "everybody can write to its folder `{}`: take the right away (`chmod o-w`)",
+            folder.display()
+        )),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Whether anybody may replace files there. The sticky bit, as on `/tmp`, forbids just that.
+#[cfg(unix)]
+fn open_to_others(folder: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    folder.permissions().mode() & 0o1002 == 0o0002
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+fn explain(path: &Path, error: rusqlite::Error) -> Error {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::NotADatabase { path },
+        Some(ErrorCode::ReadOnly) => Error::ReadOnly { path },
+        Some(ErrorCode::DatabaseBusy) => Error::Busy { waited: OPEN_WAITS },
+        Some(ErrorCode::DiskFull) => Error::DiskFull,
+        Some(ErrorCode::DatabaseCorrupt) => {
+            Error::Open { path, reason: "the file is damaged (`sqlite3 FILE .recover` saves what can be read)".to_owned() }
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            Error::Open { path, reason: "this process may not read and write it: check the owner and mode of the file and its folder".to_owned() }
+        }
+        _ => Error::Open { path, reason: error.to_string() },
+    }
+}
+
+/// Settings that SQLite keeps for each connection alone.
+fn configure(conn: &Connection, settings: Settings) -> Result<(), Error> {
+    conn.pragma_update(
+        None,
+        "synchronous",
+        if settings.full { "FULL" } else { "NORMAL" },
+    )?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    // After a checkpoint the WAL file keeps this much, so that runs can still finish on a full disk.
+    conn.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    map_memory(conn, settings)
+}
+
+fn map_memory(conn: &Connection, settings: Settings) -> Result<(), Error> {
+    let bytes: i64 = if settings.mmap { 256 * 1024 * 1024 } else { 0 };
+    Ok(conn.pragma_update(None, "mmap_size", bytes)?)
+}

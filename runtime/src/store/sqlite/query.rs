@@ -1,0 +1,94 @@
+//! Looking at runs. Works on any connection, also on one that only reads.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::clock::{Millis, Now, from_millis};
+use crate::error::Error;
+use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
+use crate::store::RunView;
+
+const RUN: &str = "
+    SELECT job, state, attempts, started_at, finished_at, due_wall, due_store, note, result
+    FROM afterhours_runs JOIN afterhours_kinds ON afterhours_kinds.id = kind WHERE afterhours_runs.id = ?1";
+const ATTEMPTS: &str = "SELECT attempt, outcome, error, started_at, ended_at FROM afterhours_attempts WHERE run = ?1 ORDER BY seq";
+
+pub(crate) fn run(conn: &Connection, id: RunId, now: Now) -> Result<Option<RunView>, Error> {
+    Ok(conn
+        .prepare_cached(RUN)?
+        .query_row([id.0], |row| view(row, now))
+        .optional()?)
+}
+
+pub(crate) fn attempts(conn: &Connection, id: RunId) -> Result<Vec<AttemptRecord>, Error> {
+    let mut statement = conn.prepare_cached(ATTEMPTS)?;
+    let records = statement.query_map([id.0], |row| {
+        Ok(AttemptRecord {
+            attempt: row.get(0)?,
+            outcome: AttemptOutcome::from_code(row.get(1)?),
+            error: row.get(2)?,
+            started_at: from_millis(row.get(3)?),
+            ended_at: from_millis(row.get(4)?),
+        })
+    })?;
+    Ok(records.collect::<Result<_, _>>()?)
+}
+
+/// A number that changes when another connection has committed; about 3 microseconds.
+pub(crate) fn data_version(conn: &Connection) -> Result<i64, Error> {
+    Ok(conn
+        .prepare_cached("PRAGMA data_version")?
+        .query_row([], |row| row.get(0))?)
+}
+
+fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<RunView> {
+    let state = State::from_code(row.get("state")?);
+    Ok(RunView {
+        job: row.get("job")?,
+        state,
+        status: status(row, state, now)?,
+        result: row.get("result")?,
+    })
+}
+
+fn status(row: &Row<'_>, state: State, now: Now) -> rusqlite::Result<Status> {
+    let moment = |column| {
+        Ok::<_, rusqlite::Error>(from_millis(
+            row.get::<_, Option<Millis>>(column)?.unwrap_or_default(),
+        ))
+    };
+    let note =
+        || Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>("note")?.unwrap_or_default());
+    Ok(match state {
+        State::Ready => Status::Ready,
+        State::Scheduled => Status::Scheduled {
+            due: due(row, now)?,
+        },
+        State::Running => Status::Running {
+            attempt: row.get("attempts")?,
+            since: moment("started_at")?,
+        },
+        State::Done => Status::Done {
+            at: moment("finished_at")?,
+        },
+        State::Failed => Status::Failed {
+            at: moment("finished_at")?,
+            error: note()?,
+        },
+        State::Cancelled => Status::Cancelled {
+            at: moment("finished_at")?,
+            reason: note()?,
+        },
+        State::Incompatible => Status::Incompatible { reason: note()? },
+    })
+}
+
+fn due(row: &Row<'_>, now: Now) -> rusqlite::Result<std::time::SystemTime> {
+    let due_store: Option<Millis> = row.get("due_store")?;
+    let due_wall: Option<Millis> = row.get("due_wall")?;
+    Ok(from_millis(
+        due_store
+            .map(|due| now.wall + (due - now.store))
+            .or(due_wall)
+            .unwrap_or(now.wall),
+    ))
+}

@@ -1,0 +1,67 @@
+//! Retry and snooze: the run waits for its time again.
+
+use rusqlite::{Connection, params};
+
+use crate::clock::Now;
+use crate::error::Error;
+use crate::run::AttemptOutcome;
+use crate::store::{Effects, Ending, Settlement};
+
+const RETRY: &str = "
+    UPDATE afterhours_runs SET state = 1, claim = NULL, due_store = ?3, due_wall = NULL
+    WHERE id = ?1 AND claim = ?2";
+const SNOOZE: &str = "
+    UPDATE afterhours_runs SET state = 1, claim = NULL, due_store = ?3, due_wall = NULL, attempts = attempts - 1
+    WHERE id = ?1 AND claim = ?2";
+const RECORD: &str = "
+    INSERT INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
+    SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id), attempts, ?3, ?4, started_at, ?5
+    FROM afterhours_runs WHERE id = ?1 AND claim = ?2";
+
+/// Schedules the run again, unless the claim was lost.
+pub(super) fn retry(
+    conn: &Connection,
+    effects: &mut Effects,
+    settlement: &Settlement,
+    now: Now,
+) -> Result<bool, Error> {
+    let (sql, due) = match &settlement.ending {
+        Ending::Retry {
+            outcome,
+            error,
+            due,
+        } => {
+            record_attempt(conn, settlement, *outcome, error, now)?;
+            (RETRY, *due)
+        }
+        Ending::Snooze { due } => (SNOOZE, *due),
+        Ending::Done { .. }
+        | Ending::Failed { .. }
+        | Ending::Cancelled { .. }
+        | Ending::Release
+        | Ending::Park { .. } => return Ok(false),
+    };
+    effects.schedule_store(due);
+    Ok(conn
+        .prepare_cached(sql)?
+        .execute(params![settlement.id.0, settlement.claim.0, due])?
+        == 1)
+}
+
+/// Adds the attempt to the run's history, if the claim still holds.
+pub(super) fn record_attempt(
+    conn: &Connection,
+    settlement: &Settlement,
+    outcome: AttemptOutcome,
+    error: &str,
+    now: Now,
+) -> Result<(), Error> {
+    conn.prepare_cached(RECORD)?.execute(params![
+        settlement.id.0,
+        settlement.claim.0,
+        outcome.code(),
+        error,
+        now.wall
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! The tables, and how a file comes to have them.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::clock::Clock;
+use crate::error::Error;
+
+/// The newest schema this build knows.
+pub(crate) const VERSION: i64 = 1;
+
+/// What leads from each version to the next; a step that was released is never changed.
+const STEPS: [&str; 1] = [V1];
+
+/// Times are milliseconds: `*_at` and `due_wall` on the wall clock, `due_store` and `expires` on the store's
+/// clock. `state` is [`State`](crate::run::State); partial indexes name its numbers.
+const V1: &str = "
+    CREATE TABLE afterhours_kinds (
+        id        INTEGER PRIMARY KEY,
+        queue     TEXT NOT NULL,
+        job       TEXT NOT NULL,
+        version   INTEGER NOT NULL,
+        signature INTEGER NOT NULL,
+        UNIQUE (job, queue, version, signature)
+    ) STRICT;
+
+    -- Ids are never reused: the row with the highest id is never deleted, so the next one is always new.
+    CREATE TABLE afterhours_runs (
+        id          INTEGER PRIMARY KEY,
+        kind        INTEGER NOT NULL,
+        state       INTEGER NOT NULL,
+        priority    INTEGER NOT NULL,
+        attempts    INTEGER NOT NULL DEFAULT 0,
+        crashes     INTEGER NOT NULL DEFAULT 0,
+        claim       INTEGER,
+        due_wall    INTEGER,
+        due_store   INTEGER,
+        enqueued_at INTEGER NOT NULL,
+        due_at      INTEGER,
+        started_at  INTEGER,
+        finished_at INTEGER,
+        expires     INTEGER,
+        note        TEXT,
+        options     TEXT,
+        payload     BLOB NOT NULL,
+        result      BLOB
+    ) STRICT;
+    CREATE INDEX afterhours_ready ON afterhours_runs (kind, priority DESC) WHERE state = 0;
+    CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE state = 1 AND due_wall IS NOT NULL;
+    CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE state = 1 AND due_store IS NOT NULL;
+    CREATE INDEX afterhours_claimed ON afterhours_runs (claim) WHERE claim IS NOT NULL;
+    CREATE INDEX afterhours_finished ON afterhours_runs (state, expires) WHERE expires IS NOT NULL;
+
+    CREATE TABLE afterhours_attempts (
+        run        INTEGER NOT NULL,
+        seq        INTEGER NOT NULL,
+        attempt    INTEGER NOT NULL,
+        outcome    INTEGER NOT NULL,
+        error      TEXT NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at   INTEGER NOT NULL,
+        PRIMARY KEY (run, seq)
+    ) STRICT, WITHOUT ROWID;
+
+    -- AUTOINCREMENT: claim numbers start with the worker's id and must never come back.
+    CREATE TABLE afterhours_workers (
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        slot       INTEGER NOT NULL UNIQUE,
+        pid        INTEGER NOT NULL,
+        started_at INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE afterhours_schedules (
+        name      TEXT PRIMARY KEY,
+        last_tick INTEGER NOT NULL,
+        last_run  INTEGER
+    ) STRICT, WITHOUT ROWID;
+";
+
+/// The one table that every version has, also those of the future.
+const META: &str = "CREATE TABLE IF NOT EXISTS afterhours_meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID";
+
+/// The schema of the file: 0 if it has none yet. Reads only.
+pub(crate) fn version(conn: &Connection) -> Result<i64, Error> {
+    let known: bool = conn.query_row(
+        "SELECT count(*) FROM sqlite_schema WHERE name = 'afterhours_meta'",
+        [],
+        |row| row.get(0),
+    )?;
+    if !known {
+        return Ok(0);
+    }
+    Ok(get(conn, "schema")?.unwrap_or(0))
+}
+
+/// Refuses a store that a newer build has migrated.
+pub(crate) fn check(conn: &Connection) -> Result<i64, Error> {
+    match version(conn)? {
+        found if found > VERSION => Err(Error::SchemaTooNew {
+            found,
+            known: VERSION,
+        }),
+        found => Ok(found),
+    }
+}
+
+/// Brings the file to [`VERSION`], in one transaction.
+pub(crate) fn migrate(conn: &mut Connection) -> Result<(), Error> {
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found = check(&tx)?;
+    tx.execute_batch(META)?;
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        tx.execute_batch(step)?;
+    }
+    set(&tx, "schema", &VERSION)?;
+    Ok(tx.commit()?)
+}
+
+/// What to add to the time since this boot to get the store's clock. Each boot gets an offset of its own when the
+/// store is first opened in it, so that the clock goes on where it was and never backwards.
+pub(crate) fn clock_offset(conn: &mut Connection, clock: &Clock) -> Result<i64, Error> {
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let boot = clock.boot_id();
+    let seen: i64 = get(&tx, "clock_seen")?.unwrap_or(0);
+    let known: Option<String> = get(&tx, "clock_boot")?;
+    let offset = match get(&tx, "clock_offset")? {
+        Some(offset) if known.as_deref() == Some(&boot) => offset,
+        _ => clock.wall().max(seen) - clock.boot(),
+    };
+    set(&tx, "clock_boot", &boot)?;
+    set(&tx, "clock_offset", &offset)?;
+    set(&tx, "clock_seen", &seen.max(clock.boot() + offset))?;
+    tx.commit()?;
+    Ok(offset)
+}
+
+fn get<T: rusqlite::types::FromSql>(conn: &Connection, key: &str) -> Result<Option<T>, Error> {
+    Ok(conn
+        .query_row(
+            "SELECT value FROM afterhours_meta WHERE key = ?1",
+            [key],
+            |row| row.get(0),
+        )
+        .optional()?)
+}
+
+fn set(conn: &Connection, key: &str, value: &dyn rusqlite::ToSql) -> Result<(), Error> {
+    conn.execute("INSERT INTO afterhours_meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value", rusqlite::params![key, value])?;
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Which workers there are. A worker's row is there from before its first claim until after its last settlement.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rescue;
+use crate::clock::Now;
+use crate::error::Error;
+use crate::store::{Effects, WorkerId, WorkerRow};
+
+const BY_SLOT: &str = "SELECT id FROM afterhours_workers WHERE slot = ?1";
+const INSERT: &str = "INSERT INTO afterhours_workers (slot, pid, started_at) VALUES (?1, ?2, ?3)";
+const DELETE: &str = "DELETE FROM afterhours_workers WHERE id = ?1";
+const LIST: &str = "SELECT id, slot FROM afterhours_workers ORDER BY id";
+
+/// The caller holds the lock of `slot`, so whoever is registered with it is dead.
+pub(super) fn register(
+    conn: &Connection,
+    effects: &mut Effects,
+    slot: i64,
+    now: Now,
+) -> Result<WorkerId, Error> {
+    let dead: Option<i64> = conn
+        .prepare_cached(BY_SLOT)?
+        .query_row([slot], |row| row.get(0))
+        .optional()?;
+    if let Some(dead) = dead {
+        rescue::rescue(conn, effects, WorkerId(dead), u32::MAX, now)?;
+    }
+    conn.prepare_cached(INSERT)?
+        .execute(params![slot, std::process::id(), now.wall])?;
+    Ok(WorkerId(conn.last_insert_rowid()))
+}
+
+pub(super) fn unregister(conn: &Connection, worker: WorkerId) -> Result<(), Error> {
+    conn.prepare_cached(DELETE)?.execute([worker.0])?;
+    Ok(())
+}
+
+pub(super) fn list(conn: &Connection) -> Result<Vec<WorkerRow>, Error> {
+    let mut list = conn.prepare_cached(LIST)?;
+    let rows = list.query_map([], |row| {
+        Ok(WorkerRow {
+            id: WorkerId(row.get(0)?),
+            slot: row.get(1)?,
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}

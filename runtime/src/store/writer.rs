@@ -1,0 +1,427 @@
+//! The one mailbox in front of the writing connection. Commands wait in it; whoever leads commits all that wait in
+//! one transaction, answers, then wakes. A task leads on its own thread if nobody else does and nothing would make
+//! it wait; else the named writer thread leads. One bad command fails alone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use super::sqlite::{BeginError, Core};
+use super::{Effects, Store};
+use crate::error::Error;
+
+/// How long a command waits for another process's write transaction.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A task commits at most so many rows on a thread of the runtime.
+const TASK_ROWS: usize = 512;
+
+/// Called after each commit, before the next one begins; must not wait.
+pub(crate) type OnCommit = Box<dyn Fn(Effects) + Send + Sync>;
+
+/// The mailbox, the connection and the thread.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    mailbox: Mutex<Mailbox>,
+    /// Rung when the thread is to lead.
+    bell: Condvar,
+    /// Locked by the leader alone; gone once the writer is closed.
+    core: Mutex<Option<Core>>,
+    on_commit: OnCommit,
+    /// Whether every commit is an fsync, which no runtime thread should wait for.
+    full: bool,
+}
+
+#[derive(Default)]
+struct Mailbox {
+    waiting: Vec<Box<dyn Command>>,
+    rows: usize,
+    leader: Leader,
+    /// Someone found a leader at work and relies on whoever leads next.
+    relied: bool,
+    closed: bool,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Leader {
+    #[default]
+    Nobody,
+    Task,
+    Thread,
+}
+
+/// Something to do inside a transaction, possibly more than once, with an answer after the commit.
+trait Command: Send {
+    fn run(&mut self, store: &mut Core) -> Result<(), Error>;
+    fn answer(self: Box<Self>, outcome: Result<(), Error>);
+}
+
+struct Typed<F, R> {
+    work: F,
+    value: Option<R>,
+    reply: oneshot::Sender<Result<R, Error>>,
+    span: Span,
+}
+
+impl<F, R> Command for Typed<F, R>
+where
+    F: FnMut(&mut dyn Store) -> Result<R, Error> + Send,
+    R: Send,
+{
+    fn run(&mut self, store: &mut Core) -> Result<(), Error> {
+        let _entered = self.span.enter();
+        self.value = Some((self.work)(store)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
+        let Self { value, reply, .. } = *self;
+        // Nobody waits any more if the caller's future was dropped.
+        let _ = reply.send(outcome.and_then(|()| value.ok_or(Error::Closed)));
+    }
+}
+
+impl Writer {
+    pub(crate) fn start(core: Core, full: bool, on_commit: OnCommit) -> Result<Self, Error> {
+        let shared = Arc::new(Shared {
+            mailbox: Mutex::default(),
+            bell: Condvar::new(),
+            core: Mutex::new(Some(core)),
+            on_commit,
+            full,
+        });
+        let thread = std::thread::Builder::new()
+            .name("afterhours-writer".to_owned())
+            .spawn({
+                let shared = Arc::clone(&shared);
+                // A panic in a command must not end the thread: everybody would wait for it for ever.
+                move || while catch_unwind(AssertUnwindSafe(|| shared.lead_on_thread())).is_err() {}
+            })
+            .map_err(|source| Error::Io {
+                what: "the writer thread could not be started".to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Does `work` in the next transaction and returns its value after the commit. `rows` is about how many rows it
+    /// writes. If the transaction fails, `work` is done again in one of its own.
+    pub(crate) async fn call<R, F>(&self, rows: usize, work: F) -> Result<R, Error>
+    where
+        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        let reply = self.shared.push(rows, work)?;
+        // A future that is dropped before it led must not leave its command behind.
+        let unled = HandOver(&self.shared);
+        // Lets other tasks put their commands beside ours, so that one commit serves all.
+        tokio::task::yield_now().await;
+        std::mem::forget(unled);
+        self.shared.lead_on_task();
+        reply.await.unwrap_or(Err(Error::Closed))
+    }
+
+    /// As [`Writer::call`], for threads outside of a runtime.
+    pub(crate) fn call_blocking<R, F>(&self, rows: usize, work: F) -> Result<R, Error>
+    where
+        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        let reply = self.shared.push(rows, work)?;
+        self.shared.hand_over();
+        reply.blocking_recv().unwrap_or(Err(Error::Closed))
+    }
+
+    /// Commits what waits, closes the connection and ends the thread. Twice is fine. May wait for a commit.
+    pub(crate) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.bell.notify_one();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // A panic on the thread has been printed by the panic hook; there is nothing to add.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+struct HandOver<'a>(&'a Shared);
+
+impl Drop for HandOver<'_> {
+    fn drop(&mut self) {
+        self.0.hand_over();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Mailbox> {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push<R, F>(&self, rows: usize, work: F) -> Result<oneshot::Receiver<Result<R, Error>>, Error>
+    where
+        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Typed {
+            work,
+            value: None,
+            reply,
+            span: Span::current(),
+        });
+        let mut mailbox = self.lock();
+        if mailbox.closed {
+            return Err(Error::Closed);
+        }
+        mailbox.waiting.push(command);
+        mailbox.rows += rows;
+        Ok(answer)
+    }
+
+    /// Makes the thread lead, unless someone leads already: then that one hands over.
+    fn hand_over(&self) {
+        let mut mailbox = self.lock();
+        match mailbox.leader {
+            Leader::Nobody => self.ring(&mut mailbox),
+            Leader::Task | Leader::Thread => mailbox.relied = true,
+        }
+    }
+
+    fn ring(&self, mailbox: &mut Mailbox) {
+        mailbox.leader = Leader::Thread;
+        self.bell.notify_one();
+    }
+
+    /// Commits what waits on this thread, if nobody leads and it will not have to wait.
+    fn lead_on_task(&self) {
+        let batch = {
+            let mut mailbox = self.lock();
+            if mailbox.leader != Leader::Nobody {
+                mailbox.relied = true;
+                return;
+            }
+            if mailbox.waiting.is_empty() {
+                return;
+            }
+            if self.full || mailbox.rows > TASK_ROWS {
+                return self.ring(&mut mailbox);
+            }
+            mailbox.leader = Leader::Task;
+            mailbox.take()
+        };
+        let leadership = Leadership(self);
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = match core.as_mut() {
+            Some(core) => self.commit(core, batch, Duration::ZERO),
+            None => fail(batch, &Error::Closed),
+        };
+        let checkpoint = core.as_ref().is_some_and(Core::wants_checkpoint);
+        drop(core);
+        std::mem::forget(leadership);
+        self.step_down(left, checkpoint);
+    }
+
+    /// Ends a task's leadership. The thread goes on if somebody relies on it, or if there is something to wait for.
+    fn step_down(&self, left: Vec<Box<dyn Command>>, checkpoint: bool) {
+        let mut mailbox = self.lock();
+        let must_go_on = !left.is_empty() || checkpoint || mailbox.closed;
+        mailbox.waiting.splice(0..0, left);
+        let relied = std::mem::take(&mut mailbox.relied) && !mailbox.waiting.is_empty();
+        if must_go_on || relied {
+            self.ring(&mut mailbox);
+        } else {
+            // Whoever has pushed meanwhile without meeting a leader is still to come and lead.
+            mailbox.leader = Leader::Nobody;
+        }
+    }
+
+    fn lead_on_thread(&self) {
+        loop {
+            let batch = {
+                let mut mailbox = self.lock();
+                while mailbox.leader != Leader::Thread
+                    && !(mailbox.closed && mailbox.leader == Leader::Nobody)
+                {
+                    mailbox = self
+                        .bell
+                        .wait(mailbox)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                mailbox.leader = Leader::Thread;
+                mailbox.take()
+            };
+            let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(open) = core.as_mut() else {
+                fail(batch, &Error::Closed);
+                return;
+            };
+            let left = self.commit(open, batch, PATIENCE);
+            fail(left, &Error::Busy { waited: PATIENCE });
+            if open.wants_checkpoint() {
+                open.checkpoint();
+            }
+            if self.rest(&mut core) {
+                return;
+            }
+        }
+    }
+
+    /// Ends the thread's leadership if nothing waits; true if that was the end of the writer.
+    fn rest(&self, core: &mut Option<Core>) -> bool {
+        let mut mailbox = self.lock();
+        if !mailbox.waiting.is_empty() {
+            return false;
+        }
+        mailbox.relied = false;
+        if mailbox.closed {
+            // Nothing can be pushed any more. The leader stays this thread, so no task touches the connection.
+            drop(mailbox);
+            *core = None;
+            return true;
+        }
+        mailbox.leader = Leader::Nobody;
+        false
+    }
+
+    /// One transaction for the whole batch. Returns what could not begin within `patience`.
+    fn commit(
+        &self,
+        core: &mut Core,
+        batch: Vec<Box<dyn Command>>,
+        patience: Duration,
+    ) -> Vec<Box<dyn Command>> {
+        if batch.is_empty() {
+            return batch;
+        }
+        match begin(core, patience) {
+            Ok(()) => {}
+            Err(BeginError::Busy) => return batch,
+            Err(BeginError::Other(error)) => return fail(batch, &error),
+        }
+        self.run_batch(core, batch, patience)
+    }
+
+    fn run_batch(
+        &self,
+        core: &mut Core,
+        mut batch: Vec<Box<dyn Command>>,
+        patience: Duration,
+    ) -> Vec<Box<dyn Command>> {
+        for at in 0..batch.len() {
+            if let Err(error) = batch[at].run(core) {
+                core.rollback();
+                if batch.len() == 1 {
+                    return fail(batch, &error);
+                }
+                return self.commit_apart(core, batch, patience);
+            }
+        }
+        match core.commit() {
+            Ok(effects) => {
+                for command in batch {
+                    command.answer(Ok(()));
+                }
+                (self.on_commit)(effects);
+                Vec::new()
+            }
+            Err(error) => fail(batch, &error),
+        }
+    }
+
+    /// After one command failed: each in a transaction of its own, so that only the bad one fails.
+    fn commit_apart(
+        &self,
+        core: &mut Core,
+        batch: Vec<Box<dyn Command>>,
+        patience: Duration,
+    ) -> Vec<Box<dyn Command>> {
+        let mut left = Vec::new();
+        for command in batch {
+            left.extend(self.commit(core, vec![command], patience));
+        }
+        left
+    }
+}
+
+impl Mailbox {
+    fn take(&mut self) -> Vec<Box<dyn Command>> {
+        self.rows = 0;
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// If a command panics, the thread takes over instead of everybody waiting for a leader that is gone.
+struct Leadership<'a>(&'a Shared);
+
+impl Drop for Leadership<'_> {
+    fn drop(&mut self) {
+        self.0.step_down(Vec::new(), true);
+    }
+}
+
+/// Begins, waiting for other processes in steps that grow from 0.1 to 5 milliseconds.
+fn begin(core: &mut Core, patience: Duration) -> Result<(), BeginError> {
+    let since = Instant::now();
+    let mut pause = Duration::from_micros(100);
+    loop {
+        match core.begin() {
+            Err(BeginError::Busy) if since.elapsed() < patience => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(5));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Answers all with the same error; nothing is left.
+fn fail(batch: Vec<Box<dyn Command>>, error: &Error) -> Vec<Box<dyn Command>> {
+    for command in batch {
+        command.answer(Err(copy(error)));
+    }
+    Vec::new()
+}
+
+/// The errors that a whole batch can meet, for each of its commands.
+fn copy(error: &Error) -> Error {
+    let sqlite = |error: &rusqlite::Error| match error {
+        rusqlite::Error::SqliteFailure(code, text) => {
+            rusqlite::Error::SqliteFailure(*code, text.clone())
+        }
+        other => rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+            Some(other.to_string()),
+        ),
+    };
+    match error {
+        Error::Busy { waited } => Error::Busy { waited: *waited },
+        Error::DiskFull => Error::DiskFull,
+        Error::Closed => Error::Closed,
+        Error::Unknown(source) => Error::Unknown(sqlite(source)),
+        Error::Store(source) => Error::Store(sqlite(source)),
+        other => Error::Store(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
+            Some(other.to_string()),
+        )),
+    }
+}

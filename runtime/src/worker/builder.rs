@@ -1,0 +1,218 @@
+//! The settings of a worker, and the checks that need all of them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Worker;
+use super::schedule::Schedule;
+use super::shared::{Lanes, Plan};
+use crate::client::Client;
+use crate::error::Error;
+use crate::job::Job;
+use crate::registry::Registry;
+use crate::states::States;
+
+/// Settings for a [`Worker`]; made by [`Worker::builder`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Worker, job};
+/// # use std::time::Duration;
+/// struct Mailer;
+///
+/// #[job(queue = "mail")]
+/// async fn send_email(#[state] _mailer: &Mailer, user_id: u64) {}
+///
+/// # let client = Client::open_in_memory().await?;
+/// let worker = Worker::builder(client)
+///     .queues(["mail", "default"])
+///     .concurrency(16)
+///     .state(Mailer)
+///     .shutdown_grace(Duration::from_secs(30))
+///     .build()?;
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub struct WorkerBuilder {
+    client: Client,
+    lanes: Lanes,
+    concurrency: usize,
+    jobs: Option<Vec<Job>>,
+    states: States,
+    shutdown_grace: Duration,
+    startup_jitter: Option<Duration>,
+    index: Option<(u32, u32)>,
+}
+
+/// Where a worker finds its place in the fleet when the builder is not told: `AFTERHOURS_WORKER=2/4`.
+const INDEX_VARIABLE: &str = "AFTERHOURS_WORKER";
+
+impl WorkerBuilder {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            lanes: Lanes::All,
+            concurrency: 64,
+            jobs: None,
+            states: States::default(),
+            shutdown_grace: Duration::from_secs(15),
+            startup_jitter: None,
+            index: None,
+        }
+    }
+
+    /// Only these queues, and in this order before priority. Default: all queues, by priority.
+    pub fn queues(mut self, queues: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.lanes = Lanes::Only(queues.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// No runs at all: this worker only fires schedules.
+    pub fn no_queues(mut self) -> Self {
+        self.lanes = Lanes::Only(Vec::new());
+        self
+    }
+
+    /// How many attempts run at the same time. Default: 64.
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+
+    /// This is worker `index` of `total`, from 1. Default: `AFTERHOURS_WORKER` (such as `2/4`), else 1 of 1.
+    pub fn index(mut self, index: u32, total: u32) -> Self {
+        self.index = Some((index, total));
+        self
+    }
+
+    /// Only these jobs. Default: all that are linked into the program.
+    pub fn jobs(mut self, jobs: impl IntoIterator<Item = Job>) -> Self {
+        self.jobs = Some(jobs.into_iter().collect());
+        self
+    }
+
+    /// Provides the state for jobs that ask for `#[state] x: &T`.
+    pub fn state<T: Send + Sync + 'static>(self, state: T) -> Self {
+        self.shared(Arc::new(state))
+    }
+
+    /// As [`WorkerBuilder::state`], for what is shared already and for traits: `.shared::<dyn Mail>(mailer)`.
+    pub fn shared<T: ?Sized + Send + Sync + 'static>(mut self, state: Arc<T>) -> Self {
+        self.states.add(state);
+        self
+    }
+
+    /// How long running jobs may go on after a stop. Default: 15 s.
+    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.shutdown_grace = grace;
+        self
+    }
+
+    /// The first ticks of `every` jobs are spread by chance over this time. Default: the interval, at most 5 s.
+    pub fn startup_jitter(mut self, jitter: Duration) -> Self {
+        self.startup_jitter = Some(jitter);
+        self
+    }
+
+    /// Checks everything that can be checked before the worker starts.
+    ///
+    /// # Errors
+    /// If no job is linked in, two jobs have one name, a state is missing for a job this worker can run, a schedule
+    /// cannot be read, or a setting is out of range.
+    pub fn build(self) -> Result<Worker, Error> {
+        let registry = match &self.jobs {
+            Some(jobs) => Registry::listed(jobs)?,
+            None => Registry::linked()?,
+        };
+        check_concurrency(self.concurrency)?;
+        check_index(
+            self.index
+                .map_or_else(index_from_environment, |index| Ok(Some(index)))?,
+        )?;
+        for job in registry
+            .jobs()
+            .filter(|job| self.lanes.rank(job.queue).is_some())
+        {
+            self.states.check(job)?;
+        }
+        warn_of_unused_queues(&self.lanes, &registry);
+        warn_of_abort();
+        let schedules = registry
+            .jobs()
+            .filter_map(|job| Schedule::of(job).transpose())
+            .collect::<Result<_, _>>()?;
+        Ok(Worker(Plan {
+            client: self.client,
+            lanes: self.lanes,
+            concurrency: self.concurrency,
+            registry,
+            states: Arc::new(self.states),
+            schedules,
+            shutdown_grace: self.shutdown_grace,
+            startup_jitter: self.startup_jitter,
+            random: fastrand::f64,
+        }))
+    }
+}
+
+impl fmt::Debug for WorkerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("client", &self.client)
+            .field("lanes", &self.lanes)
+            .field("concurrency", &self.concurrency)
+            .field("jobs", &self.jobs)
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_concurrency(concurrency: usize) -> Result<(), Error> {
+    // The semaphore behind it counts no further.
+    let most = tokio::sync::Semaphore::MAX_PERMITS;
+    if (1..=most).contains(&concurrency) {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        setting: "concurrency",
+        reason: format!("{concurrency} attempts at a time are not possible: give 1 to {most}"),
+    })
+}
+
+fn check_index(index: Option<(u32, u32)>) -> Result<(), Error> {
+    match index {
+        Some((index, total)) if index == 0 || index > total => Err(Error::Setting {
+            setting: "worker index",
+            reason: format!("there is no worker {index} of {total}: count from 1 to the total"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn index_from_environment() -> Result<Option<(u32, u32)>, Error> {
+    let Some(text) = std::env::var_os(INDEX_VARIABLE) else {
+        return Ok(None);
+    };
+    let parsed = text
+        .to_str()
+        .and_then(|text| text.split_once('/'))
+        .and_then(|(index, total)| Some((index.parse().ok()?, total.parse().ok()?)));
+    parsed.map(Some).ok_or_else(|| Error::Setting {
+        setting: INDEX_VARIABLE,
+        reason: format!("`{}` is not of the form `2/4`", text.display()),
+    })
+}
+
+fn warn_of_unused_queues(lanes: &Lanes, registry: &Registry) {
+    let used: BTreeSet<&str> = registry.jobs().map(|job| job.queue).collect();
+    for queue in lanes.named().filter(|queue| !used.contains(queue)) {
+        tracing::warn!(target: "afterhours", queue, "no linked job has this queue as its own; is the name right?");
+    }
+}
+
+fn warn_of_abort() {
+    if cfg!(panic = "abort") {
+        tracing::warn!(target: "afterhours", "built with panic = \"abort\": a panic in a job ends the whole worker");
+    }
+}

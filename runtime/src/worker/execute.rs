@@ -1,0 +1,339 @@
+//! One attempt: start, run, time out, catch panics, decide what follows, write it down.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
+
+use super::shared::{Phase, Shared};
+use crate::call::{Attempt, Call, Outcome};
+use crate::clock::{Clock, duration_millis, from_millis};
+use crate::context::{CURRENT, Cancel, Context, Inner, Slot};
+use crate::job::JobDef;
+use crate::job_error::{JobError, Verdict};
+use crate::options::{Options, Policy};
+use crate::registry::Entry;
+use crate::retry;
+use crate::run::AttemptOutcome;
+use crate::store::{ClaimedRun, Ending, Settlement};
+
+/// Errors are stored up to this many bytes.
+const LONGEST_ERROR: usize = 8 * 1024;
+
+/// Executes a claimed run on a task of its own.
+pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemaphorePermit) {
+    // Only known kinds are claimed.
+    let Some(entry) = shared.plan.registry.get(&run.kind.job).copied() else {
+        return;
+    };
+    let options = Options::from_stored(run.options.as_deref());
+    let policy = Policy::of(entry.job, &options);
+    let context = context(shared, run, entry.job, &policy, options.tags, place);
+    shared.begin(&context);
+    let span = tracing::info_span!(
+        target: "afterhours",
+        "attempt",
+        job = context.name(),
+        id = %context.id(),
+        queue = context.queue(),
+        attempt = context.attempt(),
+    );
+    let attempt = attempt(Arc::clone(shared), entry, policy, context.clone());
+    tokio::spawn(CURRENT.scope(context, attempt).instrument(span));
+}
+
+fn context(
+    shared: &Arc<Shared>,
+    run: ClaimedRun,
+    job: &'static JobDef,
+    policy: &Policy,
+    tags: Vec<String>,
+    place: OwnedSemaphorePermit,
+) -> Context {
+    let now = shared.client().now();
+    Context::new(Inner {
+        name: job.name,
+        max_attempts: policy.max_attempts,
+        will_retry: run.attempt.saturating_sub(run.crashes) < policy.max_attempts,
+        enqueued_at: from_millis(run.enqueued_at),
+        due_at: from_millis(run.due_at),
+        deadline: policy
+            .timeout
+            .map(|timeout| from_millis(now.wall.saturating_add(duration_millis(timeout)))),
+        tags,
+        states: Arc::clone(&shared.plan.states),
+        client: shared.client().clone(),
+        cancel: Cancel::default(),
+        slot: Slot::new(Arc::clone(&shared.slots), place),
+        run,
+    })
+}
+
+async fn attempt(shared: Arc<Shared>, entry: Entry, policy: Policy, context: Context) {
+    let end = perform(&shared, entry, &policy, &context).await;
+    // The next run can be claimed in the same transaction that writes this one's end.
+    drop(context.inner().slot.take());
+    let ending = ending(&shared, &policy, &context, end);
+    settle(&shared, &context, ending).await;
+    shared.end(&context);
+}
+
+/// How an attempt ended.
+enum End {
+    Returned(Outcome),
+    Panicked(String),
+    TimedOut,
+    /// The worker stops and did not let it finish.
+    Stopped,
+    Unfit(String),
+}
+
+async fn perform(shared: &Shared, entry: Entry, policy: &Policy, context: &Context) -> End {
+    tracing::debug!(target: "afterhours", "started");
+    let call = Call::new(context.clone(), entry.envelope);
+    match catch_unwind(AssertUnwindSafe(|| (entry.job.start)(call))) {
+        Ok(Ok(Attempt::Future(future))) => {
+            perform_future(shared, policy.timeout, future, context).await
+        }
+        Ok(Ok(Attempt::Blocking(call))) => {
+            perform_blocking(shared, policy.timeout, call, context).await
+        }
+        Ok(Err(error)) => End::Unfit(error.to_string()),
+        Err(panic) => End::Panicked(panic_text(&*panic)),
+    }
+}
+
+/// The future is dropped at its timeout, and when the worker's grace period is over.
+async fn perform_future(
+    shared: &Shared,
+    timeout: Option<Duration>,
+    mut future: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    context: &Context,
+) -> End {
+    let caught = std::future::poll_fn(|cx| {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(End::Returned),
+            Err(panic) => Poll::Ready(End::Panicked(panic_text(&*panic))),
+        }
+    });
+    let end = tokio::select! {
+        biased;
+        end = caught => end,
+        () = shared.entered(Phase::Aborting) => End::Stopped,
+        () = expired(shared.client().clock(), timeout) => End::TimedOut,
+    };
+    if matches!(end, End::TimedOut | End::Stopped) {
+        context.inner().cancel.tell();
+    }
+    // Its destructors are the job's code too.
+    match catch_unwind(AssertUnwindSafe(|| drop(future))) {
+        Ok(()) => end,
+        Err(panic) => End::Panicked(panic_text(&*panic)),
+    }
+}
+
+/// The thread cannot be stopped: it is told, and the attempt lasts until it returns.
+async fn perform_blocking(
+    shared: &Shared,
+    timeout: Option<Duration>,
+    call: Box<dyn FnOnce() -> Outcome + Send>,
+    context: &Context,
+) -> End {
+    let (inside, span) = (context.clone(), tracing::Span::current());
+    let mut thread =
+        tokio::task::spawn_blocking(move || span.in_scope(|| CURRENT.sync_scope(inside, call)));
+    let told = tokio::select! {
+        biased;
+        returned = &mut thread => return blocking_end(returned),
+        () = shared.entered(Phase::Aborting) => End::Stopped,
+        () = expired(shared.client().clock(), timeout) => End::TimedOut,
+    };
+    context.inner().cancel.tell();
+    tracing::warn!(target: "afterhours", "a plain fn cannot be stopped: it was told to end, and its run stays running until it returns");
+    match (told, blocking_end(thread.await)) {
+        (End::Stopped, End::Returned(Ok(result))) => End::Returned(Ok(result)),
+        (told, _) => told,
+    }
+}
+
+fn blocking_end(returned: Result<Outcome, tokio::task::JoinError>) -> End {
+    match returned.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(outcome) => End::Returned(outcome),
+        Err(Ok(panic)) => End::Panicked(panic_text(&*panic)),
+        // The runtime shut down before the thread was started.
+        Err(Err(_)) => End::Stopped,
+    }
+}
+
+async fn expired(clock: &Clock, timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => clock.sleep(timeout).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a value that is no text").to_owned()
+}
+
+/// What follows from how the attempt ended.
+fn ending(shared: &Shared, policy: &Policy, context: &Context, end: End) -> Ending {
+    let fail = |outcome, error| failed_attempt(shared, policy, context, outcome, error);
+    match end {
+        End::Returned(Ok(result)) => Ending::Done {
+            result,
+            keep: duration_millis(policy.keep_done),
+        },
+        End::Returned(Err(error)) => returned_error(shared, policy, context, &error),
+        End::Panicked(text) => fail(AttemptOutcome::Panic, format!("panicked: {text}")),
+        End::TimedOut => {
+            let timeout = policy.timeout.unwrap_or_default();
+            fail(
+                AttemptOutcome::Timeout,
+                format!("took longer than its timeout of {timeout:?}"),
+            )
+        }
+        End::Stopped => Ending::Release,
+        End::Unfit(reason) => Ending::Park { reason },
+    }
+}
+
+fn returned_error(shared: &Shared, policy: &Policy, context: &Context, error: &JobError) -> Ending {
+    let in_store_time = |delay: Duration| {
+        shared
+            .client()
+            .now()
+            .store
+            .saturating_add(duration_millis(delay))
+    };
+    let text = error.to_string();
+    match error.verdict() {
+        None => failed_attempt(shared, policy, context, AttemptOutcome::Error, text),
+        Some(Verdict::Discard) => failed(policy, AttemptOutcome::Error, text),
+        Some(Verdict::RetryIn(delay)) if context.will_retry() => Ending::Retry {
+            outcome: AttemptOutcome::Error,
+            error: shorten(text),
+            due: in_store_time(*delay),
+        },
+        Some(Verdict::RetryIn(_)) => failed(policy, AttemptOutcome::Error, text),
+        Some(Verdict::Snooze(delay)) => Ending::Snooze {
+            due: in_store_time(*delay),
+        },
+        Some(Verdict::Cancel(reason)) => Ending::Cancelled {
+            reason: shorten(reason.clone()),
+            keep: duration_millis(policy.keep_done),
+        },
+    }
+}
+
+/// The policy's answer to an attempt that did not succeed.
+fn failed_attempt(
+    shared: &Shared,
+    policy: &Policy,
+    context: &Context,
+    outcome: AttemptOutcome,
+    error: String,
+) -> Ending {
+    if !context.will_retry() {
+        return failed(policy, outcome, error);
+    }
+    let run = &context.inner().run;
+    let made = run.attempt.saturating_sub(run.crashes);
+    let delay = retry::delay(
+        policy.backoff,
+        policy.retry_delay,
+        made,
+        policy.jitter,
+        shared.random(),
+    );
+    let due = shared
+        .client()
+        .now()
+        .store
+        .saturating_add(duration_millis(delay));
+    Ending::Retry {
+        outcome,
+        error: shorten(error),
+        due,
+    }
+}
+
+fn failed(policy: &Policy, outcome: AttemptOutcome, error: String) -> Ending {
+    Ending::Failed {
+        outcome,
+        error: shorten(error),
+        keep: duration_millis(policy.keep_failed),
+    }
+}
+
+fn shorten(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(LONGEST_ERROR));
+    text
+}
+
+/// Writes the end down, as long as the store takes it and the claim holds.
+async fn settle(shared: &Shared, context: &Context, ending: Ending) {
+    tell(&ending);
+    let run = &context.inner().run;
+    let settlement = Settlement {
+        id: run.id,
+        claim: run.claim,
+        ending,
+    };
+    loop {
+        let settlement = settlement.clone();
+        let now = shared.client().now();
+        match shared
+            .client()
+            .write(1, move |store| store.settle(&settlement, now))
+            .await
+        {
+            Ok(true) => return,
+            Ok(false) => {
+                tracing::warn!(target: "afterhours", "the claim on this run was lost: nothing of this attempt was stored");
+                return;
+            }
+            Err(crate::Error::Closed) => {
+                tracing::error!(target: "afterhours", "the client was closed before the end of this attempt was stored; the run will be executed again");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "the end of this attempt could not be stored; trying again");
+                shared
+                    .client()
+                    .clock()
+                    .sleep(Duration::from_millis(500))
+                    .await;
+            }
+        }
+    }
+}
+
+fn tell(ending: &Ending) {
+    match ending {
+        Ending::Done { .. } => tracing::debug!(target: "afterhours", "done"),
+        Ending::Failed { error, .. } => {
+            tracing::error!(target: "afterhours", error, "failed for good")
+        }
+        Ending::Cancelled { reason, .. } => {
+            tracing::info!(target: "afterhours", reason, "cancelled")
+        }
+        Ending::Retry { error, .. } => {
+            tracing::warn!(target: "afterhours", error, "failed; will be retried")
+        }
+        Ending::Snooze { .. } => tracing::debug!(target: "afterhours", "snoozed"),
+        Ending::Release => tracing::info!(target: "afterhours", "given back: the worker stops"),
+        Ending::Park { reason } => {
+            tracing::error!(target: "afterhours", reason, "parked as incompatible")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The process that executes: claims runs, fires schedules, looks after the store, and stops in good order.
+
+mod builder;
+mod claimer;
+mod execute;
+mod maintain;
+mod schedule;
+mod scheduler;
+mod shared;
+mod shutdown;
+
+pub use builder::WorkerBuilder;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+use crate::error::Error;
+use crate::job_error::Result;
+
+use shared::{Plan, Shared};
+
+/// A worker that is ready to run: [`Worker::builder`] checks everything that can be checked before it starts.
+///
+/// ```no_run
+/// # async fn example() -> afterhours::Result {
+/// use afterhours::{Client, Worker};
+///
+/// let client = Client::open("jobs.db").await?;
+/// Worker::builder(client).concurrency(16).build()?.run().await // until SIGINT or SIGTERM
+/// # }
+/// ```
+#[must_use = "a worker does nothing until it is run or started"]
+pub struct Worker(Plan);
+
+impl Worker {
+    /// A worker for the runs in this client's store.
+    pub fn builder(client: Client) -> WorkerBuilder {
+        WorkerBuilder::new(client)
+    }
+
+    /// Runs until SIGINT or SIGTERM arrives, then stops as [`RunningWorker::stop`] does. A second signal ends the
+    /// process at once.
+    ///
+    /// # Errors
+    /// If the worker cannot be registered in the store, or signals cannot be handled.
+    pub async fn run(self) -> Result {
+        self.start().await?.until_signal().await
+    }
+
+    /// Runs until `end` is ready, then stops as [`RunningWorker::stop`] does.
+    ///
+    /// # Errors
+    /// If the worker cannot be registered in the store.
+    pub async fn run_until(self, end: impl Future) -> Result {
+        let running = self.start().await?;
+        end.await;
+        running.stop().await
+    }
+
+    /// Starts in the background.
+    ///
+    /// # Errors
+    /// If the worker cannot be registered in the store.
+    pub async fn start(self) -> Result<RunningWorker, Error> {
+        let shared = Shared::register(self.0).await?;
+        let services = vec![
+            tokio::spawn(claimer::run(Arc::clone(&shared))),
+            tokio::spawn(scheduler::run(Arc::clone(&shared))),
+            tokio::spawn(maintain::run(Arc::clone(&shared))),
+        ];
+        tracing::info!(target: "afterhours", worker = shared.id().0, concurrency = shared.concurrency(), "worker started");
+        Ok(RunningWorker {
+            running: Some(Running { shared, services }),
+        })
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Worker").field(&self.0).finish()
+    }
+}
+
+/// A worker at work in the background. Dropping it stops it gracefully, without waiting.
+#[derive(Debug)]
+#[must_use = "dropping it stops the worker"]
+pub struct RunningWorker {
+    /// Taken out by whoever stops it.
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    shared: Arc<Shared>,
+    services: Vec<JoinHandle<()>>,
+}
+
+impl RunningWorker {
+    /// Waits for SIGINT or SIGTERM, then stops. A second signal ends the process at once; its runs are then rescued
+    /// by another worker, or by this one's successor.
+    ///
+    /// # Errors
+    /// If signals cannot be handled, or the store fails while the worker says goodbye.
+    pub async fn until_signal(self) -> Result {
+        let mut signals = shutdown::Signals::new()?;
+        signals.first().await;
+        tokio::select! {
+            biased;
+            stopped = self.stop() => stopped,
+            code = signals.second() => std::process::exit(code),
+        }
+    }
+
+    /// Stops claiming at once, lets running jobs go on for the grace period, then drops what is left and gives it
+    /// back unused.
+    ///
+    /// # Errors
+    /// If the store fails while the worker says goodbye; its runs are then rescued later.
+    pub async fn stop(mut self) -> Result {
+        match self.running.take() {
+            Some(running) => Ok(shutdown::stop(running.shared, running.services).await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for RunningWorker {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.shared.drain();
+            // Without a runtime its tasks are gone as well, and there is nothing left to wait for.
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(shutdown::stop(running.shared, running.services));
+            }
+        }
+    }
+}

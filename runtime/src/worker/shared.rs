@@ -1,0 +1,235 @@
+//! What the services of one worker share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::schedule::Schedule;
+use crate::client::Client;
+use crate::context::Context;
+use crate::error::Error;
+use crate::liveness::LockFile;
+use crate::registry::Registry;
+use crate::run::RunId;
+use crate::states::States;
+use crate::store::{ClaimId, Kind, Wanted, WorkerId};
+use crate::wake::Sleeper;
+
+/// What the builder has checked.
+pub(crate) struct Plan {
+    pub(super) client: Client,
+    pub(super) lanes: Lanes,
+    pub(super) concurrency: usize,
+    pub(super) registry: Registry,
+    pub(super) states: Arc<States>,
+    pub(super) schedules: Vec<Schedule>,
+    pub(super) shutdown_grace: Duration,
+    pub(super) startup_jitter: Option<Duration>,
+    /// Where chance comes from: 0.0..1.0.
+    pub(super) random: fn() -> f64,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("client", &self.client)
+            .field("lanes", &self.lanes)
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The queues a worker takes runs from.
+#[derive(Debug, Clone)]
+pub(super) enum Lanes {
+    All,
+    Only(Vec<String>),
+}
+
+impl Lanes {
+    /// The place of a queue in the worker's order.
+    pub(super) fn rank(&self, queue: &str) -> Option<usize> {
+        match self {
+            Self::All => Some(0),
+            Self::Only(queues) => queues.iter().position(|listed| listed == queue),
+        }
+    }
+
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        let queues: &[String] = match self {
+            Self::All => &[],
+            Self::Only(queues) => queues,
+        };
+        queues.iter().map(String::as_str)
+    }
+}
+
+/// How far a worker has come on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Working,
+    /// Nothing is claimed any more; what runs goes on.
+    Draining,
+    /// What still runs is dropped and given back.
+    Aborting,
+}
+
+pub(super) struct Shared {
+    pub(super) plan: Plan,
+    id: WorkerId,
+    /// Holds the byte that says that this worker is alive.
+    _lock: Option<LockFile>,
+    claims: AtomicI64,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) sleeper: Arc<Sleeper>,
+    phase: watch::Sender<Phase>,
+    active: Mutex<HashMap<RunId, Context>>,
+    /// Changes whenever an attempt has ended and is written down.
+    ended: watch::Sender<()>,
+}
+
+impl Shared {
+    /// Takes a byte of the lock file, then a row in the store: nobody may see a worker that holds no lock.
+    pub(super) async fn register(plan: Plan) -> Result<Arc<Self>, Error> {
+        let client = plan.client.clone();
+        let lock = client.lock_file()?;
+        let slot = match &lock {
+            Some(lock) => lock.take_slot().map_err(|source| Error::Io {
+                what: "no byte of the lock file could be locked".to_owned(),
+                source,
+            })?,
+            // In memory there are only the workers of this process; they all live.
+            None => {
+                client
+                    .write(1, |store| {
+                        Ok(store
+                            .workers()?
+                            .iter()
+                            .map(|worker| worker.slot)
+                            .max()
+                            .unwrap_or(0)
+                            + 1)
+                    })
+                    .await?
+            }
+        };
+        let now = client.now();
+        let id = client
+            .write(1, move |store| store.register(slot, now))
+            .await?;
+        Ok(Arc::new(Self {
+            id,
+            _lock: lock,
+            claims: AtomicI64::new(0),
+            slots: Arc::new(Semaphore::new(plan.concurrency)),
+            sleeper: client.wakes().join(),
+            phase: watch::Sender::new(Phase::Working),
+            active: Mutex::default(),
+            ended: watch::Sender::new(()),
+            plan,
+        }))
+    }
+
+    pub(super) fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.plan.client
+    }
+
+    pub(super) fn concurrency(&self) -> usize {
+        self.plan.concurrency
+    }
+
+    pub(super) fn random(&self) -> f64 {
+        (self.plan.random)()
+    }
+
+    /// A claim number that was never used.
+    pub(super) fn next_claim(&self) -> ClaimId {
+        ClaimId::new(self.id, self.claims.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Stops claiming.
+    pub(super) fn drain(&self) {
+        self.enter(Phase::Draining);
+    }
+
+    /// Drops what still runs.
+    pub(super) fn abort(&self) {
+        self.enter(Phase::Aborting);
+        for context in self.active().values() {
+            context.inner().cancel.tell();
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|current| {
+            let later = phase > *current;
+            *current = phase.max(*current);
+            later
+        });
+    }
+
+    pub(super) fn has_entered(&self, phase: Phase) -> bool {
+        *self.phase.borrow() >= phase
+    }
+
+    /// Waits until the worker is in this phase or a later one.
+    pub(super) async fn entered(&self, phase: Phase) {
+        // The sender lives as long as `self`.
+        let _ = self
+            .phase
+            .subscribe()
+            .wait_for(|current| *current >= phase)
+            .await;
+    }
+
+    /// Adds an attempt to those at work.
+    pub(super) fn begin(&self, context: &Context) {
+        self.active().insert(context.id(), context.clone());
+    }
+
+    /// Takes it out again, once its end is written down.
+    pub(super) fn end(&self, context: &Context) {
+        self.active().remove(&context.id());
+        self.ended.send_replace(());
+    }
+
+    /// Waits until no attempt is at work.
+    pub(super) async fn idle(&self) {
+        let mut ended = self.ended.subscribe();
+        while !self.active().is_empty() {
+            // The sender lives as long as `self`.
+            let _ = ended.changed().await;
+        }
+    }
+
+    pub(super) fn active(&self) -> MutexGuard<'_, HashMap<RunId, Context>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wanted for Shared {
+    fn rank(&self, kind: &Kind) -> Option<usize> {
+        let envelope = self.plan.registry.get(&kind.job)?.envelope;
+        if (envelope.version, envelope.signature) != (kind.version, kind.signature) {
+            return None;
+        }
+        self.plan.lanes.rank(&kind.queue)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("id", &self.id)
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
+}
