@@ -1,0 +1,412 @@
+//! [`Job`] -> tokens: one function per generated item, each with its Input and Output above it.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Type;
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+
+use crate::args::Backoff;
+use crate::argument::{Argument, Lend};
+use crate::item::{Item, Param};
+use crate::model::{Job, Schedule};
+use crate::paths::{Ends, Runtime};
+
+/// The whole expansion: the user's function first, then the type of its name, then what hangs on it.
+pub(crate) fn job(job: &Job<'_>) -> TokenStream {
+    let function = &job.item.function;
+    let marker = marker(job.item);
+    let registered = registered(job);
+    quote!(#function #marker #registered)
+}
+
+// Input:  pub async fn send_email(…) { … }
+// Output: pub enum send_email {}
+pub(crate) fn marker(item: &Item) -> TokenStream {
+    let (vis, name, cfgs) = (&item.function.vis, item.name(), item.cfgs());
+    let shared = item.shared_attrs();
+    let doc = format!(
+        " The job of [`{name}()`]: `perform_async`, `perform_in`, `perform_at` and `prepare` enqueue it, \
+         `handle` finds a run again."
+    );
+    quote! {
+        #(#cfgs)*
+        #(#shared)*
+        #[doc = #doc]
+        #[allow(
+            dead_code,
+            missing_copy_implementations,
+            missing_debug_implementations,
+            non_camel_case_types,
+            clippy::pedantic
+        )]
+        #vis enum #name {}
+    }
+}
+
+// Output: const _: () = { static __JOB; submit!; const __CODEC; fn __start; impl send_email }
+fn registered(job: &Job<'_>) -> TokenStream {
+    let cfgs = job.item.cfgs();
+    let allowed = allowed();
+    let import = private(&job.runtime);
+    let definition = definition(job);
+    let codec = codec(job);
+    let start = start(job);
+    let api = api(job);
+    quote! {
+        #(#cfgs)*
+        #allowed
+        const _: () = {
+            #import
+            #definition
+            #codec
+            #start
+            #api
+        };
+    }
+}
+
+/// The module that only generated code uses, under a name that no user has.
+pub(crate) fn private(runtime: &Runtime) -> TokenStream {
+    quote!(use #runtime::__private as __p;)
+}
+
+/// Lints that speak about what the user cannot change here.
+pub(crate) fn allowed() -> TokenStream {
+    quote! {
+        #[allow(
+            dead_code,
+            deprecated,
+            private_bounds,
+            private_interfaces,
+            unreachable_pub,
+            unused_qualifications,
+            clippy::all,
+            clippy::pedantic
+        )]
+    }
+}
+
+// Input:  #[job(queue = "mail", timeout = 30)]
+// Output: static __JOB: JobDef = JobDef { queue: "mail", timeout: Some(…), …, ..JobDef::new(…) }; submit!
+fn definition(job: &Job<'_>) -> TokenStream {
+    let said = said(job);
+    let name = job.item.name();
+    let states = job.item.states();
+    let base = if job.schedule.is_some() {
+        quote!(scheduled)
+    } else {
+        quote!(new)
+    };
+    let signature = job.signature;
+    quote! {
+        static __JOB: __p::JobDef = __p::JobDef {
+            #said
+            states: &[#(__p::StateDef::of::<#states>()),*],
+            signature: __p::SignatureDef { tokens: #signature, trace: __CODEC.1 },
+            ..__p::JobDef::#base(#name::NAME, ::core::file!(), ::core::line!(), __start)
+        };
+        __p::inventory::submit! { __p::Registered(&__JOB) }
+    }
+}
+
+/// The fields that options set; the rest comes from the base.
+fn said(job: &Job<'_>) -> TokenStream {
+    let some = quote!(::core::option::Option::Some);
+    let fields = [
+        job.queue.as_ref().map(|queue| quote!(queue: #queue,)),
+        job.priority.map(|priority| quote!(priority: #priority,)),
+        job.timeout
+            .map(duration)
+            .map(|timeout| quote!(timeout: #some(#timeout),)),
+        job.retry.map(|retry| quote!(retry: #retry,)),
+        job.retry_delay
+            .map(duration)
+            .map(|delay| quote!(retry_delay: #delay,)),
+        job.backoff
+            .map(backoff)
+            .map(|backoff| quote!(backoff: #backoff,)),
+        job.jitter.map(|jitter| quote!(jitter: #some(#jitter),)),
+        job.schedule
+            .as_ref()
+            .map(schedule)
+            .map(|tick| quote!(schedule: #some(#tick),)),
+    ];
+    fields.into_iter().flatten().collect()
+}
+
+fn duration(duration: Duration) -> TokenStream {
+    // A parsed duration is far below the range of u64 milliseconds.
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    quote!(__p::Duration::from_millis(#millis))
+}
+
+fn backoff(backoff: Backoff) -> TokenStream {
+    match backoff {
+        Backoff::Fixed => quote!(__p::Backoff::Fixed),
+        Backoff::Linear => quote!(__p::Backoff::Linear),
+        Backoff::Exponential => quote!(__p::Backoff::Exponential),
+    }
+}
+
+fn schedule(schedule: &Schedule) -> TokenStream {
+    match schedule {
+        Schedule::Every(interval) => {
+            let interval = duration(*interval);
+            quote!(__p::ScheduleDef::Every(#interval))
+        }
+        Schedule::Cron {
+            expression,
+            timezone,
+        } => {
+            quote!(__p::ScheduleDef::Cron { expression: #expression, timezone: #timezone })
+        }
+    }
+}
+
+// Input:  (user_id: u64, template: &str)
+// Output: const __CODEC: (decode, trace, encode) = (|…| Ok((…)), |…| { … }, |…, user_id, template| { … });
+//
+// One body for all that needs a type to be an argument: rustc then reports a type that is none only once.
+fn codec(job: &Job<'_>) -> TokenStream {
+    let arguments = || job.item.arguments();
+    let owned = arguments().map(|argument| &argument.owned);
+    let taken = arguments().map(|argument| &argument.ty);
+    let idents = arguments().map(|argument| &argument.ident);
+    let (next, trace, push) = (
+        arguments().map(next),
+        arguments().map(trace),
+        arguments().map(push),
+    );
+    quote! {
+        const __CODEC: (
+            fn(&mut __p::Decoder<'_>) -> ::core::result::Result<(#(#owned,)*), __p::DecodeError>,
+            fn(&mut __p::Tracer),
+            fn(&mut __p::Encoder, #(&#taken),*),
+        ) = (
+            |__decoder| ::core::result::Result::Ok((#(#next,)*)),
+            |__tracer| { #(#trace;)* },
+            |__encoder, #(#idents),*| { #(#push;)* },
+        );
+    }
+}
+
+fn next(argument: &Argument) -> TokenStream {
+    let Argument { owned, label, .. } = argument;
+    let next = quote_spanned!(owned.span()=> next::<#owned>);
+    quote!(__decoder.#next(#label)?)
+}
+
+fn trace(argument: &Argument) -> TokenStream {
+    let owned = &argument.owned;
+    let trace = quote_spanned!(owned.span()=> argument::<#owned>);
+    quote!(__tracer.#trace())
+}
+
+fn push(argument: &Argument) -> TokenStream {
+    let Argument {
+        ident,
+        label,
+        ty,
+        owned,
+        ..
+    } = argument;
+    let pushed = match ty {
+        Type::Reference(reference) => &*reference.elem,
+        ty => ty,
+    };
+    let push = quote_spanned!(owned.span()=> push::<#pushed>);
+    quote!(__encoder.#push(#label, #ident))
+}
+
+// Input:  async fn send_email(#[state] mailer: &Mailer, user_id: u64, template: &str) -> Result<Receipt>
+// Output: fn __start(…) { let (__arg1, __arg2,) = decode()?; let __arg0 = state()?; Ok(Attempt::future(…)) }
+fn start(job: &Job<'_>) -> TokenStream {
+    let params = || job.item.params.iter().enumerate();
+    let arguments = params()
+        .filter(|(_, param)| matches!(param, Param::Argument(_)))
+        .map(|(at, _)| local(at));
+    let provided = params().filter_map(|(at, param)| provided(at, param));
+    let lent = params().map(|(at, param)| lent(at, param));
+    let name = job.item.name();
+    let output = job.item.output();
+    // The trait is named as in the helpers' return types: rustc reports one mistake in one wording once.
+    let outcome = Ends::of(&output).around(
+        quote!(<),
+        quote!(#output as __p::JobReturn),
+        quote!(>::outcome),
+    );
+    let call = quote!(#name(#(#lent),*));
+    // Spanned at the name, which is what a future that cannot be sent underlines.
+    let attempt = if job.item.is_async() {
+        quote_spanned!(name.span()=> __p::Attempt::future(async move { #outcome(#call.await) }))
+    } else {
+        quote_spanned!(name.span()=> __p::Attempt::blocking(move || #outcome(#call)))
+    };
+    quote! {
+        fn __start(__call: __p::Call) -> ::core::result::Result<__p::Attempt, __p::StartError> {
+            let (#(#arguments,)*) = __call.decode(__CODEC.0)?;
+            #(#provided)*
+            ::core::result::Result::Ok(#attempt)
+        }
+    }
+}
+
+/// A local of `__start`: no name of the user can be this one.
+fn local(at: usize) -> Ident {
+    format_ident!("__arg{at}", span = Span::mixed_site())
+}
+
+/// Fetches what the worker provides.
+fn provided(at: usize, param: &Param) -> Option<TokenStream> {
+    let local = local(at);
+    match param {
+        Param::Context(_) => Some(quote!(let #local = __call.context();)),
+        Param::State(ty) => Some(quote!(let #local = __call.state::<#ty>()?;)),
+        Param::Argument(_) => None,
+    }
+}
+
+/// A local as the function takes it, spanned so that a mismatch underlines the parameter's type.
+fn lent(at: usize, param: &Param) -> TokenStream {
+    let local = local(at);
+    match param {
+        Param::Context(ty) => spanned_ref(ty, &local),
+        Param::State(_) => quote!(&*#local),
+        Param::Argument(argument) => match argument.lend {
+            Lend::Owned | Lend::Text => quote!(#local),
+            Lend::Ref => quote!(&#local),
+            Lend::OptionRef => quote!(::core::option::Option::as_ref(&#local)),
+            Lend::OptionDeref => quote!(::core::option::Option::as_deref(&#local)),
+        },
+    }
+}
+
+fn spanned_ref(ty: &Type, local: &Ident) -> TokenStream {
+    let span = ty.span();
+    let local = Ident::new(&local.to_string(), local.span().located_at(span));
+    quote_spanned!(span=> &#local)
+}
+
+// Output: impl send_email { NAME, JOB, perform_async, perform_in, perform_at, prepare, handle }
+fn api(job: &Job<'_>) -> TokenStream {
+    let Job { item, runtime, .. } = job;
+    let name = item.name();
+    let stored_name = stored_name(job);
+    let helpers = Helpers::new(item);
+    let Helpers {
+        params,
+        idents,
+        delay,
+        when,
+    } = &helpers;
+    let [perform, prepared, handle] =
+        ["Perform", "Prepared", "Handle"].map(|name| returned(item, runtime, name));
+    let texts = item
+        .arguments()
+        .filter(|argument| argument.lend == Lend::Text)
+        .map(into_text);
+    // Each call stands where the return type does, so that a wrong one is reported once, and there.
+    let call =
+        |path, arguments| Ends::of(&item.output()).around(path, TokenStream::new(), arguments);
+    let run = call(quote!(Self::prepare), quote!((#(#idents),*)));
+    let check = quote!(|__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop));
+    let encode = quote!(|__encoder| (__CODEC.2)(__encoder, #(&#idents),*));
+    let enqueue = call(quote!(__p::prepare), quote!((&__JOB, #check, #encode)));
+    let find = call(quote!(__p::handle), quote!((&__JOB, id)));
+    quote! {
+        #[automatically_derived]
+        impl #name {
+            /// The name under which runs are stored.
+            pub const NAME: &'static ::core::primitive::str = #stored_name;
+            /// The job itself, for the builder of a worker.
+            pub const JOB: #runtime::Job = __p::job(&__JOB);
+
+            /// Enqueues a run that is due now.
+            pub fn perform_async(#(#params),*) -> #perform { #run.enqueue() }
+
+            /// Enqueues a run that is due after a delay.
+            pub fn perform_in(#delay: __p::Duration, #(#params),*) -> #perform { #run.delay(#delay).enqueue() }
+
+            /// Enqueues a run that is due at a moment.
+            pub fn perform_at(
+                #when: impl ::core::convert::Into<__p::SystemTime>,
+                #(#params),*
+            ) -> #perform { #run.at(#when).enqueue() }
+
+            /// Encodes the arguments of a run, to set its options before it is enqueued.
+            pub fn prepare(#(#params),*) -> #prepared {
+                #(#texts)*
+                #enqueue
+            }
+
+            /// The handle of a run whose id is known.
+            pub fn handle(id: #runtime::RunId) -> #handle { #find }
+        }
+    }
+}
+
+/// `module::path::f`, or what `name = "…"` says.
+fn stored_name(job: &Job<'_>) -> TokenStream {
+    let default = job.item.name().unraw().to_string();
+    job.name.as_ref().map_or_else(
+        || quote!(::core::concat!(::core::module_path!(), "::", #default)),
+        ToTokens::to_token_stream,
+    )
+}
+
+/// What the helpers return: `Perform<T>`, with the `T` of the function's `Result<T, E>`.
+pub(crate) fn returned(item: &Item, runtime: &Runtime, name: &str) -> TokenStream {
+    let output = item.output();
+    let ends = Ends::of(&output);
+    let name = Ident::new(name, Span::call_site());
+    let value = ends.around(
+        quote!(<),
+        quote!(#output as __p::JobReturn),
+        quote!(>::Value),
+    );
+    ends.around(quote!(#runtime::#name<), value, quote!(>))
+}
+
+/// The parameters of the helpers, with names of ours that step aside for the user's.
+pub(crate) struct Helpers {
+    pub(crate) params: Vec<TokenStream>,
+    pub(crate) idents: Vec<Ident>,
+    pub(crate) delay: Ident,
+    pub(crate) when: Ident,
+}
+
+impl Helpers {
+    pub(crate) fn new(item: &Item) -> Self {
+        let idents: Vec<Ident> = item
+            .arguments()
+            .map(|argument| argument.ident.clone())
+            .collect();
+        let params = item.arguments().map(|argument| {
+            let (ident, ty) = (&argument.ident, argument.helper_type());
+            quote!(#ident: #ty)
+        });
+        Self {
+            params: params.collect(),
+            delay: free("delay", &idents),
+            when: free("when", &idents),
+            idents,
+        }
+    }
+}
+
+/// `wanted`, with underscores until no argument has that name.
+fn free(wanted: &str, taken: &[Ident]) -> Ident {
+    let mut name = format_ident!("{wanted}");
+    while taken.contains(&name) {
+        name = format_ident!("{name}_");
+    }
+    name
+}
+
+fn into_text(argument: &Argument) -> TokenStream {
+    let Argument { ident, ty, .. } = argument;
+    quote!(let #ident: #ty = ::core::convert::Into::into(#ident);)
+}
