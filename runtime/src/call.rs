@@ -63,10 +63,9 @@ impl Call {
     ///
     /// # Errors
     /// If the worker has none of this type.
-    pub fn state<T: ?Sized + Send + Sync + 'static>(&self) -> Result<Arc<T>, StartError> {
-        self.context
-            .state()
-            .ok_or(StartError::State(std::any::type_name::<T>()))
+    pub fn state<T: ?Sized + 'static>(&self) -> Result<Arc<T>, StartError> {
+        let missing = StartError::State(std::any::type_name::<T>());
+        self.context.state().ok_or(missing)
     }
 
     /// The attempt's context.
@@ -173,7 +172,6 @@ where
 )]
 pub trait JobArgument: Serialize + DeserializeOwned + Send + 'static {}
 
+// Without this, rustc would also report each bound of the blanket implementation.
+#[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned + Send + 'static> JobArgument for T {}
-
-/// Fails to compile, with the advice above, if `T` cannot be an argument.
-pub const fn assert_argument<T: JobArgument>() {}

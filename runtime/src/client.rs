@@ -76,7 +76,6 @@ impl Client {
     }
 
     /// Settings for [`Client::open`].
-    #[must_use]
     pub fn builder(path: impl AsRef<Path>) -> ClientBuilder {
         ClientBuilder::new(Location::File(path.as_ref().to_owned()))
     }

@@ -131,7 +131,7 @@ impl Context {
 
     /// A state that the worker was given with `.state(..)` or `.shared(..)`.
     #[must_use]
-    pub fn state<T: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+    pub fn state<T: ?Sized + 'static>(&self) -> Option<Arc<T>> {
         self.0.states.get().map(Arc::clone)
     }
 

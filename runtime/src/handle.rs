@@ -163,7 +163,7 @@ impl<T: DeserializeOwned> Handle<T> {
     fn decode(&self, bytes: &[u8]) -> Result<T, Error> {
         let mut decoder = Decoder::new(bytes);
         let decoded = decoder
-            .next("result")
+            .take("result")
             .and_then(|value| decoder.finish().map(|()| value));
         decoded.map_err(|error| Error::Decode {
             id: self.id,

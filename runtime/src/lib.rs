@@ -1,7 +1,7 @@
 //! Background jobs from one SQLite file: put [`#[job]`](macro@job) on a function and get typed enqueue functions,
 //! schedules, retries, timeouts and crash-safe execution, with no server to run.
 //!
-//! ```
+//! ```standalone_crate
 //! use afterhours::{Client, Result, Worker, job};
 //!
 //! #[job]

@@ -4,9 +4,7 @@ pub use std::time::{Duration, SystemTime};
 
 pub use inventory;
 
-pub use crate::call::{
-    Attempt, Call, JobArgument, JobReturn, Outcome, StartError, assert_argument,
-};
+pub use crate::call::{Attempt, Call, JobArgument, JobReturn, Outcome, StartError};
 pub use crate::codec::{DecodeError, Decoder, Encoder, Tracer};
 pub use crate::job::{JobDef, Registered, ScheduleDef, SignatureDef, StateDef};
 pub use crate::perform::prepare;

@@ -18,7 +18,7 @@ impl States {
         self.0.insert(TypeId::of::<T>(), Box::new(state));
     }
 
-    pub(crate) fn get<T: ?Sized + Send + Sync + 'static>(&self) -> Option<&Arc<T>> {
+    pub(crate) fn get<T: ?Sized + 'static>(&self) -> Option<&Arc<T>> {
         self.0.get(&TypeId::of::<T>())?.downcast_ref()
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Envelope;
+use crate::call::JobArgument;
 
 /// Collects the arguments of one run.
 #[derive(Debug, Default)]
@@ -50,7 +51,15 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// If the bytes are no `T`.
-    pub fn next<T: DeserializeOwned>(&mut self, name: &'static str) -> Result<T, DecodeError> {
+    pub fn next<T: JobArgument>(&mut self, name: &'static str) -> Result<T, DecodeError> {
+        self.take(name)
+    }
+
+    /// The next value, which need not be an argument.
+    pub(crate) fn take<T: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+    ) -> Result<T, DecodeError> {
         let (value, rest) = postcard::take_from_bytes(self.rest).map_err(|error| {
             DecodeError::new(format!(
                 "argument `{name}` does not decode as `{}`: {error}",

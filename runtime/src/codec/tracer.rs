@@ -6,9 +6,11 @@ use std::fmt;
 
 use serde::de::value::Error;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
+    Visitor,
 };
+
+use crate::call::JobArgument;
 
 /// Collects a job's argument types as one checksum.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ impl Tracer {
     }
 
     /// Adds what serde says of `T`. A type that gives up half-way counts with what it had said.
-    pub fn argument<T: DeserializeOwned>(&mut self) {
+    pub fn argument<T: JobArgument>(&mut self) {
         let mut path = Vec::new();
         let _ = T::deserialize(Probe {
             tracer: self,
@@ -317,9 +319,9 @@ impl fmt::Debug for Probe<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
+    use serde::{Deserialize, Serialize};
 
-    fn signature<T: DeserializeOwned>() -> u32 {
+    fn signature<T: JobArgument>() -> u32 {
         let mut tracer = Tracer::new(0);
         tracer.argument::<T>();
         tracer.finish()
@@ -329,7 +331,7 @@ mod tests {
     macro_rules! shape {
         ($item:item) => {{
             #[allow(dead_code)]
-            #[derive(Deserialize)]
+            #[derive(Serialize, Deserialize)]
             $item
             signature::<Shape>()
         }};
@@ -410,7 +412,7 @@ mod tests {
 
     #[test]
     fn changes_deep_inside_are_seen() {
-        #[derive(Deserialize)]
+        #[derive(Serialize, Deserialize)]
         #[allow(dead_code)]
         struct Inner<T> {
             value: T,
@@ -427,14 +429,14 @@ mod tests {
 
     #[test]
     fn recursive_types_and_self_describing_types_end() {
-        #[derive(Deserialize)]
+        #[derive(Serialize, Deserialize)]
         #[allow(dead_code)]
         struct Node {
             children: Vec<Node>,
             next: Option<Box<Node>>,
         }
         signature::<Node>();
-        #[derive(Deserialize)]
+        #[derive(Serialize, Deserialize)]
         #[serde(untagged)]
         #[allow(dead_code)]
         enum Any {

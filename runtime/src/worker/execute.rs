@@ -276,7 +276,10 @@ fn failed(policy: &Policy, outcome: AttemptOutcome, error: String) -> Ending {
 }
 
 fn shorten(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(LONGEST_ERROR));
+    let end = (0..=LONGEST_ERROR.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or(0));
     text
 }
 
@@ -322,18 +325,18 @@ fn tell(ending: &Ending) {
     match ending {
         Ending::Done { .. } => tracing::debug!(target: "afterhours", "done"),
         Ending::Failed { error, .. } => {
-            tracing::error!(target: "afterhours", error, "failed for good")
+            tracing::error!(target: "afterhours", error, "failed for good");
         }
         Ending::Cancelled { reason, .. } => {
-            tracing::info!(target: "afterhours", reason, "cancelled")
+            tracing::info!(target: "afterhours", reason, "cancelled");
         }
         Ending::Retry { error, .. } => {
-            tracing::warn!(target: "afterhours", error, "failed; will be retried")
+            tracing::warn!(target: "afterhours", error, "failed; will be retried");
         }
         Ending::Snooze { .. } => tracing::debug!(target: "afterhours", "snoozed"),
         Ending::Release => tracing::info!(target: "afterhours", "given back: the worker stops"),
         Ending::Park { reason } => {
-            tracing::error!(target: "afterhours", reason, "parked as incompatible")
+            tracing::error!(target: "afterhours", reason, "parked as incompatible");
         }
     }
 }

@@ -81,31 +81,31 @@ fn open_file(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(|error| explain(path, error))?;
+    let conn = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
     conn.busy_timeout(OPEN_WAITS)
-        .map_err(|error| explain(path, error))?;
+        .map_err(|error| explain(path, &error))?;
     // SQLite looks into the file only when something is read from it.
     let pages: i64 = conn
         .query_row("PRAGMA page_count", [], |row| row.get(0))
-        .map_err(|error| explain(path, error))?;
+        .map_err(|error| explain(path, &error))?;
     if conn
         .is_readonly("main")
-        .map_err(|error| explain(path, error))?
+        .map_err(|error| explain(path, &error))?
     {
         return Err(Error::ReadOnly {
             path: path.to_owned(),
         });
     }
     schema::check(&conn).map_err(|error| match error {
-        Error::Store(error) => explain(path, error),
+        Error::Store(error) => explain(path, &error),
         other => other,
     })?;
     if pages == 0 {
         // Only before the first table exists; pruning gives the space back in small steps.
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")
-            .map_err(|error| explain(path, error))?;
+            .map_err(|error| explain(path, &error))?;
     }
-    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)).map_err(|error| explain(path, error)).and_then(|mode| {
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)).map_err(|error| explain(path, &error)).and_then(|mode| {
         if mode == "wal" {
             return Ok(conn);
         }
@@ -154,7 +154,7 @@ fn open_to_others(_: &std::fs::Metadata) -> bool {
     false
 }
 
-fn explain(path: &Path, error: rusqlite::Error) -> Error {
+fn explain(path: &Path, error: &rusqlite::Error) -> Error {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Error::NotADatabase { path },
