@@ -70,3 +70,8 @@ pub use perform::{Perform, Prepared};
 pub use retry::Backoff;
 pub use run::{AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, Status};
 pub use worker::{RunningWorker, Worker, WorkerBuilder};
+
+/// Compiles and runs the code blocks of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
