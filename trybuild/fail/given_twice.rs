@@ -1,0 +1,6 @@
+use afterhours::job;
+
+#[job(queue = "mail", retry = 1, queue = "default")]
+async fn twice() {}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use std::rc::Rc;
+
+use afterhours::job;
+
+#[job]
+async fn holds_an_rc() {
+    let counter = Rc::new(1);
+    tokio::task::yield_now().await;
+    drop(counter);
+}
+
+fn main() {}
