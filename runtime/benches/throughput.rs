@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p afterhours --bench throughput` prints each figure as the median of its rounds, with the lowest and
 //! the highest, and as a ratio to the raw figure of the same kind of work. The rounds take turns, so that a machine
-//! that slows down for a while slows down both sides. A number as an argument sets the rounds (default 5).
+//! that slows down for a while slows down both sides. A number as an argument sets the rounds (default 5), a word
+//! picks the lines that contain it: `-- 9 drain`.
 
 // A benchmark is a program: what it prints is its result.
 #![allow(clippy::print_stdout)]
@@ -24,6 +25,11 @@ const BATCH: usize = 1_000;
 const DRAINED: usize = 100_000;
 const TASKS: usize = 64;
 
+const ONE: &str = "one task, one enqueue at a time";
+const MANY: &str = "64 tasks, each awaiting its enqueue";
+const BATCHES: &str = "enqueue_all, 1,000 at a time";
+const DRAIN: &str = "drain no-op jobs, concurrency 64";
+
 /// Counts the no-op runs down to the last.
 struct Countdown {
     left: AtomicUsize,
@@ -38,10 +44,18 @@ async fn noop(#[state] countdown: &Countdown, _number: u64) {
 }
 
 fn main() -> Result {
-    let rounds = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .next()
+    let arguments: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench")
+        .collect();
+    let rounds = arguments
+        .iter()
+        .find_map(|argument| argument.parse().ok())
         .unwrap_or(5);
+    let word = arguments
+        .iter()
+        .find(|argument| argument.parse::<usize>().is_err());
+    let wanted = |name: &str| word.is_none_or(|word| name.contains(word.as_str()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -53,42 +67,32 @@ fn main() -> Result {
 
     let mut lines = Lines::default();
     for _ in 0..rounds {
-        let raw_one = lines.add(
-            "raw: insert, one row a transaction",
-            raw(|conn| raw_inserts(conn, ONE_BY_ONE, 1))?,
-        );
-        let raw_batch = lines.add(
-            "raw: insert, 1,000 rows a transaction",
-            raw(|conn| raw_inserts(conn, BATCHED, BATCH))?,
-        );
-        let raw_drain = lines.add(
-            "raw: claim 1,000 and mark done",
-            raw(|conn| raw_drain(conn, DRAINED))?,
-        );
-        lines.compare(
-            "one task, one enqueue at a time",
-            runtime.block_on(one_by_one())?,
-            raw_one,
-            0.6,
-        );
-        lines.compare(
-            "64 tasks, each awaiting its enqueue",
-            runtime.block_on(from_64())?,
-            raw_one,
-            4.5,
-        );
-        lines.compare(
-            "enqueue_all, 1,000 at a time",
-            runtime.block_on(batched())?,
-            raw_batch,
-            0.6,
-        );
-        lines.compare(
-            "drain no-op jobs, concurrency 64",
-            runtime.block_on(drain())?,
-            raw_drain,
-            0.5,
-        );
+        if wanted(ONE) || wanted(MANY) {
+            let raw = lines.add(
+                "raw: insert, one row a transaction",
+                raw(|conn| raw_inserts(conn, ONE_BY_ONE, 1))?,
+            );
+            if wanted(ONE) {
+                lines.compare(ONE, runtime.block_on(one_by_one())?, raw, 0.6);
+            }
+            if wanted(MANY) {
+                lines.compare(MANY, runtime.block_on(from_64())?, raw, 4.5);
+            }
+        }
+        if wanted(BATCHES) {
+            let raw = lines.add(
+                "raw: insert, 1,000 rows a transaction",
+                raw(|conn| raw_inserts(conn, BATCHED, BATCH))?,
+            );
+            lines.compare(BATCHES, runtime.block_on(batched())?, raw, 0.6);
+        }
+        if wanted(DRAIN) {
+            let raw = lines.add(
+                "raw: claim 1,000 and mark done",
+                raw(|conn| raw_drain(conn, DRAINED))?,
+            );
+            lines.compare(DRAIN, runtime.block_on(drain())?, raw, 0.5);
+        }
     }
     lines.print();
     Ok(())

@@ -1,6 +1,7 @@
 //! The way to a store: open it, put runs in, look at them. A [`Client`] is a cheap clone.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +12,7 @@ use crate::joiners::Joiners;
 use crate::liveness::LockFile;
 use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
-use crate::store::sqlite::{Location, Settings, open_writer, with_suffix};
+use crate::store::sqlite::{Location, Settings, check_file, open_writer, with_suffix};
 use crate::store::writer::Writer;
 use crate::store::{NewRun, RunView, Store};
 use crate::wake::Wakes;
@@ -125,12 +126,13 @@ impl Client {
         settings: Settings,
         clock: Clock,
     ) -> Result<Self, Error> {
-        // Of many processes that open a fresh file, each must find it either absent or complete. The lock ends
-        // with `_opening`. A folder without the right to create files in it is reported by SQLite, below.
+        // Of many processes that open a fresh file, each must find it either absent or complete.
+        // The lock ends with `_opening`.
         let _opening = match &location {
-            Location::File(path) => lock_file_of(path)
-                .ok()
-                .filter(|lock| lock.wait_to_open().is_ok()),
+            Location::File(path) => {
+                check_file(path)?;
+                Some(lock_to_open(path)?)
+            }
             Location::Memory => None,
         };
         let (core, offset) = open_writer(&location, settings, &clock)?;
@@ -257,11 +259,26 @@ impl fmt::Debug for Client {
 }
 
 fn lock_file_of(path: &Path) -> Result<LockFile, Error> {
-    let path = with_suffix(path, "-afterhours.lock");
-    LockFile::open(&path).map_err(|source| Error::Io {
-        what: format!("the lock file `{}` cannot be opened", path.display()),
-        source,
+    let lock_path = with_suffix(path, "-afterhours.lock");
+    LockFile::open(&lock_path).map_err(|source| match source.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
+            path: path.to_owned(),
+        },
+        ErrorKind::StorageFull => Error::DiskFull,
+        _ => Error::Io {
+            what: format!("the lock file `{}` cannot be opened", lock_path.display()),
+            source,
+        },
     })
+}
+
+fn lock_to_open(path: &Path) -> Result<LockFile, Error> {
+    let lock = lock_file_of(path)?;
+    lock.wait_to_open().map_err(|source| Error::Io {
+        what: "the lock file could not be locked".to_owned(),
+        source,
+    })?;
+    Ok(lock)
 }
 
 /// Does something that blocks, away from the tasks.

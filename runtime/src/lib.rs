@@ -52,7 +52,7 @@ mod worker;
 #[path = "private.rs"]
 pub mod __private;
 
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use afterhours_macros::job;

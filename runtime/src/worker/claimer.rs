@@ -71,6 +71,8 @@ async fn free_places(shared: &Shared) -> OwnedSemaphorePermit {
         let Ok(mut places) = Arc::clone(slots).acquire_owned().await else {
             continue;
         };
+        // Attempts that end together free their places one by one: one claim for all of them.
+        tokio::task::yield_now().await;
         let more = u32::try_from(slots.available_permits().min(BATCH - 1)).unwrap_or(0);
         if let Ok(more) = Arc::clone(slots).try_acquire_many_owned(more) {
             places.merge(more);

@@ -29,7 +29,7 @@ use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::{AttemptRecord, RunId};
 
-pub(crate) use open::{Location, Settings, open_reader, open_writer, with_suffix};
+pub(crate) use open::{Location, Settings, check_file, open_reader, open_writer, with_suffix};
 
 /// The writing connection and what it remembers between transactions.
 #[derive(Debug)]

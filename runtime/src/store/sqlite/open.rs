@@ -36,10 +36,22 @@ pub(crate) fn open_writer(
     settings: Settings,
     clock: &Clock,
 ) -> Result<(Core, i64), Error> {
-    let (mut conn, wal) = match location {
+    let (conn, wal) = match location {
         Location::Memory => (Connection::open_in_memory()?, None),
         Location::File(path) => (open_file(path)?, Some(with_suffix(path, "-wal"))),
     };
+    prepare(conn, wal, settings, clock).map_err(|error| match (error, location) {
+        (Error::Store(error), Location::File(path)) => explain(path, &error),
+        (error, _) => error,
+    })
+}
+
+fn prepare(
+    mut conn: Connection,
+    wal: Option<PathBuf>,
+    settings: Settings,
+    clock: &Clock,
+) -> Result<(Core, i64), Error> {
     configure(&conn, settings)?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     schema::migrate(&mut conn)?;
@@ -47,16 +59,14 @@ pub(crate) fn open_writer(
     // From here on the writer waits by itself, where it may.
     conn.busy_timeout(Duration::ZERO)?;
     conn.set_prepared_statement_cache_capacity(64);
-    Ok((
-        Core {
-            conn,
-            kinds: Kinds::default(),
-            effects: Effects::default(),
-            wal,
-            commits: 0,
-        },
-        offset,
-    ))
+    let core = Core {
+        conn,
+        kinds: Kinds::default(),
+        effects: Effects::default(),
+        wal,
+        commits: 0,
+    };
+    Ok((core, offset))
 }
 
 /// Opens a reading connection on a file that the writer has created.
@@ -75,41 +85,70 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Opens the file and refuses it, untouched, if it cannot be used.
-fn open_file(path: &Path) -> Result<Connection, Error> {
+/// Refuses a file that cannot be used, before anything is created or written beside it.
+pub(crate) fn check_file(path: &Path) -> Result<(), Error> {
+    check_path(path)?;
     check_folder(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
-    conn.busy_timeout(OPEN_WAITS)
-        .map_err(|error| explain(path, &error))?;
-    // SQLite looks into the file only when something is read from it.
-    let pages: i64 = conn
-        .query_row("PRAGMA page_count", [], |row| row.get(0))
-        .map_err(|error| explain(path, &error))?;
-    if conn
-        .is_readonly("main")
-        .map_err(|error| explain(path, &error))?
-    {
+    let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+    if is_new {
+        return Ok(());
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let explain = |error: rusqlite::Error| explain(path, &error);
+    let conn = Connection::open_with_flags(path, flags).map_err(explain)?;
+    conn.busy_timeout(OPEN_WAITS).map_err(explain)?;
+    if conn.is_readonly("main").map_err(explain)? {
         return Err(Error::ReadOnly {
             path: path.to_owned(),
         });
     }
-    schema::check(&conn).map_err(|error| match error {
-        Error::Store(error) => explain(path, &error),
-        other => other,
-    })?;
+    // SQLite looks into the file only when something is read from it.
+    match schema::check(&conn) {
+        Err(Error::Store(error)) => Err(explain(error)),
+        checked => checked.map(drop),
+    }
+}
+
+/// Opens the file, and makes it a WAL database if it is none yet.
+fn open_file(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
+    match use_wal(&conn)
+        .map_err(|error| explain(path, &error))?
+        .as_str()
+    {
+        "wal" => Ok(conn),
+        mode => Err(Error::Open {
+            path: path.to_owned(),
+            reason: format!(
+                "it stays in journal mode `{mode}`, and WAL is needed: is it on a network file system?"
+            ),
+        }),
+    }
+}
+
+fn use_wal(conn: &Connection) -> rusqlite::Result<String> {
+    conn.busy_timeout(OPEN_WAITS)?;
+    let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     if pages == 0 {
         // Only before the first table exists; pruning gives the space back in small steps.
-        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")
-            .map_err(|error| explain(path, &error))?;
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
-    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0)).map_err(|error| explain(path, &error)).and_then(|mode| {
-        if mode == "wal" {
-            return Ok(conn);
-        }
-        Err(Error::Open { path: path.to_owned(), reason: format!("it stays in journal mode `{mode}`, and WAL is needed: is it on a network file system?") })
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+}
+
+/// Names that SQLite would not take for a file.
+fn check_path(path: &Path) -> Result<(), Error> {
+    let reason = match path.to_str() {
+        Some("") => "the path is empty: name a file",
+        Some(":memory:") => "for a store in memory, call `Client::open_in_memory()`",
+        _ => return Ok(()),
+    };
+    Err(Error::Open {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
     })
 }
 
