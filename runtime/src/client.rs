@@ -204,8 +204,9 @@ impl Client {
     /// Stores one run.
     pub(crate) async fn insert(&self, run: NewRun) -> Result<RunId, Error> {
         let now = self.now();
+        let (job, queue) = (run.kind.job.clone(), run.kind.queue.clone());
         let id = self.write(1, move |store| store.insert(&run, now)).await?;
-        tracing::debug!(target: "afterhours", %id, "enqueued");
+        tracing::debug!(target: "afterhours", job = &*job, %id, queue = &*queue, "enqueued");
         Ok(id)
     }
 

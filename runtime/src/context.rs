@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -186,37 +186,77 @@ impl Cancel {
 #[derive(Debug)]
 pub(crate) struct Slot {
     semaphore: Arc<Semaphore>,
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    place: Mutex<Place>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Freed when it is dropped.
+    Held { _permit: OwnedSemaphorePermit },
+    /// Given to others while the attempt waits for another run.
+    Lent,
+    /// The attempt is over. Code that it left behind takes no place.
+    Over,
 }
 
 impl Slot {
     pub(crate) fn new(semaphore: Arc<Semaphore>, permit: OwnedSemaphorePermit) -> Self {
         Self {
             semaphore,
-            permit: Mutex::new(Some(permit)),
+            place: Mutex::new(Place::Held { _permit: permit }),
         }
     }
 
     /// Gives the place to others while `waiting` is awaited, so that parents that wait for children cannot fill
     /// the worker and keep the children out.
     pub(crate) async fn lend<T>(&self, waiting: impl Future<Output = T>) -> T {
-        if self.take().is_none() {
+        let Some(loan) = self.give() else {
             // Another join of the same attempt has lent it already, and will take it back.
             return waiting.await;
-        }
+        };
         let value = waiting.await;
         // The semaphore is never closed.
         if let Ok(permit) = Arc::clone(&self.semaphore).acquire_owned().await {
-            *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+            self.put(permit);
         }
+        std::mem::forget(loan);
         value
     }
 
     /// Frees the place for good.
-    pub(crate) fn take(&self) -> Option<OwnedSemaphorePermit> {
-        self.permit
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    pub(crate) fn end(&self) {
+        *self.place() = Place::Over;
+    }
+
+    fn give(&self) -> Option<Loan<'_>> {
+        let mut place = self.place();
+        if !matches!(*place, Place::Held { .. }) {
+            return None;
+        }
+        *place = Place::Lent;
+        Some(Loan(self))
+    }
+
+    fn put(&self, permit: OwnedSemaphorePermit) {
+        let mut place = self.place();
+        if matches!(*place, Place::Lent) {
+            *place = Place::Held { _permit: permit };
+        }
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A lent place. If the wait is given up, the attempt takes it back if it is free; else it goes on without one, which
+/// is one attempt too many at a time until it ends or joins again.
+struct Loan<'a>(&'a Slot);
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if let Ok(permit) = Arc::clone(&self.0.semaphore).try_acquire_owned() {
+            self.0.put(permit);
+        }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::execute::execute;
 use super::shared::{Phase, Shared};
 use crate::clock::{Millis, until};
+use crate::error::Error;
 use crate::readers::Readers;
 use crate::store::sqlite::query::data_version;
 use crate::store::{ClaimRequest, Claimed, Ending, NextDue, Settlement, Wanted};
@@ -48,6 +49,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
                 looker.sleep(&shared, next)
             }
+            Err(Error::Closed) => {
+                tracing::error!(target: "afterhours", "the client was closed: this worker claims no more runs");
+                return;
+            }
             Err(error) => {
                 tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "claiming failed; trying again");
                 AFTER_ERROR
@@ -81,7 +86,7 @@ async fn free_places(shared: &Shared) -> OwnedSemaphorePermit {
     }
 }
 
-async fn claim(shared: &Arc<Shared>, limit: u32) -> Result<Claimed, crate::Error> {
+async fn claim(shared: &Arc<Shared>, limit: u32) -> Result<Claimed, Error> {
     let wanted: Arc<dyn Wanted> = Arc::<Shared>::clone(shared);
     let request = ClaimRequest {
         claim: shared.next_claim(),

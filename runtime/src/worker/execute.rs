@@ -77,7 +77,7 @@ fn context(
 async fn attempt(shared: Arc<Shared>, entry: Entry, policy: Policy, context: Context) {
     let end = perform(&shared, entry, &policy, &context).await;
     // The next run can be claimed in the same transaction that writes this one's end.
-    drop(context.inner().slot.take());
+    context.inner().slot.end();
     let ending = ending(&shared, &policy, &context, end);
     settle(&shared, &context, ending).await;
     shared.end(&context);

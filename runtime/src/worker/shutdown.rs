@@ -29,7 +29,7 @@ pub(super) async fn stop(shared: Arc<Shared>, services: Vec<JoinHandle<()>>) -> 
         .map(|context| format!("{} ({})", context.name(), context.id()))
         .collect();
     if !left.is_empty() {
-        tracing::error!(target: "afterhours", jobs = left.join(", "), "these plain fns do not end; their runs are taken back when the process has ended");
+        tracing::error!(target: "afterhours", jobs = left.join(", "), "these attempts do not end; their runs are taken back when the process has ended");
         return Ok(());
     }
     let id = shared.id();
