@@ -203,6 +203,12 @@ impl Error {
         matches!(self, Self::Unknown(_))
     }
 
+    /// Whether there is no such run, or none any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone { .. })
+    }
+
     /// The failure with its attempts, when the run failed for good.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
