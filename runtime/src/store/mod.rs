@@ -236,7 +236,7 @@ pub(crate) trait Store {
     /// Adds a worker that holds this byte of the lock file; whoever had the byte before is dead and rescued.
     fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error>;
 
-    /// Removes a worker that has settled all it claimed.
+    /// Removes a worker that has settled all it claimed; one that has not stays, to be rescued.
     fn unregister(&mut self, worker: WorkerId) -> Result<(), Error>;
 
     /// The workers that have registered and not unregistered.

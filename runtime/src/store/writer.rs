@@ -4,7 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, current};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -146,12 +146,10 @@ impl Writer {
     pub(crate) fn close(&self) {
         self.shared.lock().closed = true;
         self.shared.bell.notify_one();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
+        // Held while joining, so that whoever closes too waits for the same end.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        // A command can hold the last reference to its writer; then the thread, which cannot join itself, gets here.
+        if let Some(thread) = thread.take_if(|thread| thread.thread().id() != current().id()) {
             // A panic on the thread has been printed by the panic hook; there is nothing to add.
             let _ = thread.join();
         }
@@ -328,13 +326,20 @@ impl Shared {
         patience: Duration,
     ) -> Vec<Box<dyn Command>> {
         for at in 0..batch.len() {
-            if let Err(error) = batch[at].run(core) {
-                core.rollback();
-                if batch.len() == 1 {
-                    return fail(batch, &error);
-                }
-                return self.commit_apart(core, batch, patience);
+            let command = &mut batch[at];
+            // A panic is the command's own, not that of the task which happens to lead.
+            let ran = catch_unwind(AssertUnwindSafe(|| command.run(core)));
+            if let Ok(Ok(())) = ran {
+                continue;
             }
+            core.rollback();
+            match ran {
+                Ok(Err(error)) if batch.len() == 1 => batch.remove(at).answer(Err(error)),
+                Ok(_) => {}
+                // Dropped unanswered, and not tried again; the panic hook has told of it.
+                Err(_) => drop(batch.remove(at)),
+            }
+            return self.commit_apart(core, batch, patience);
         }
         match core.commit() {
             Ok(effects) => {
@@ -425,3 +430,6 @@ fn copy(error: &Error) -> Error {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

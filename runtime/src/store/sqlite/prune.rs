@@ -2,17 +2,21 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::schema;
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::State;
 use crate::store::KeepCaps;
 
-const CUTOFF: &str = "SELECT expires FROM afterhours_runs WHERE state = ?1 AND expires IS NOT NULL ORDER BY expires DESC LIMIT 1 OFFSET ?2";
+/// The first run beyond the number that may stay. Many can end in one moment, so their ids count too.
+const CUTOFF: &str = "
+    SELECT expires, id FROM afterhours_runs WHERE state = ?1 AND expires IS NOT NULL
+    ORDER BY expires DESC, id DESC LIMIT 1 OFFSET ?2";
 /// The row with the highest id stays, so that its id is not given out again.
 const EXPIRED: &str = "
     SELECT id FROM afterhours_runs
-    WHERE state = ?1 AND expires <= ?2 AND id < (SELECT max(id) FROM afterhours_runs)
-    ORDER BY expires LIMIT ?3";
+    WHERE state = ?1 AND (expires, id) <= (?2, ?3) AND id < (SELECT max(id) FROM afterhours_runs)
+    ORDER BY expires, id LIMIT ?4";
 const DELETE: &str = "DELETE FROM afterhours_runs WHERE id = ?1";
 pub(super) const DELETE_ATTEMPTS: &str = "DELETE FROM afterhours_attempts WHERE run = ?1";
 /// Pages given back to the file system in one step.
@@ -25,13 +29,16 @@ pub(super) fn prune(conn: &Connection, limit: u32, caps: KeepCaps, now: Now) -> 
         (State::Failed, caps.failed),
         (State::Cancelled, caps.done),
     ] {
-        let too_many: Option<Millis> = conn
+        let too_many = conn
             .prepare_cached(CUTOFF)?
-            .query_row(params![state.code(), cap], |row| row.get(0))
+            .query_row(params![state.code(), cap], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()?;
-        let before = too_many.unwrap_or(now.store).max(now.store);
+        let before = (now.store, i64::MAX).max(too_many.unwrap_or((i64::MIN, 0)));
         deleted += delete(conn, state, before, limit - deleted)?;
     }
+    schema::remember_clock(conn, now.store)?;
     if deleted > 0 {
         // One row for each page that was given back; none is needed.
         conn.prepare_cached(VACUUM)?
@@ -41,10 +48,16 @@ pub(super) fn prune(conn: &Connection, limit: u32, caps: KeepCaps, now: Now) -> 
     Ok(deleted)
 }
 
-fn delete(conn: &Connection, state: State, before: Millis, limit: u32) -> Result<u32, Error> {
+/// Deletes what expires at this moment, with ids up to this one, and all that expires earlier.
+fn delete(
+    conn: &Connection,
+    state: State,
+    (expires, id): (Millis, i64),
+    limit: u32,
+) -> Result<u32, Error> {
     let ids: Vec<i64> = conn
         .prepare_cached(EXPIRED)?
-        .query_map(params![state.code(), before, limit], |row| row.get(0))?
+        .query_map(params![state.code(), expires, id, limit], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let (mut run, mut attempts) = (
         conn.prepare_cached(DELETE)?,

@@ -14,9 +14,10 @@ pub(super) fn release(
     effects: &mut Effects,
     settlement: &Settlement,
 ) -> Result<bool, Error> {
-    effects.ready = true;
-    Ok(conn
+    let held = conn
         .prepare_cached(RELEASE)?
         .execute(params![settlement.id.0, settlement.claim.0])?
-        == 1)
+        == 1;
+    effects.ready |= held;
+    Ok(held)
 }

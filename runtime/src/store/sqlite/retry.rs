@@ -41,11 +41,14 @@ pub(super) fn retry(
         | Ending::Release
         | Ending::Park { .. } => return Ok(false),
     };
-    effects.schedule_store(due);
-    Ok(conn
-        .prepare_cached(sql)?
-        .execute(params![settlement.id.0, settlement.claim.0, due])?
-        == 1)
+    let held =
+        conn.prepare_cached(sql)?
+            .execute(params![settlement.id.0, settlement.claim.0, due])?
+            == 1;
+    if held {
+        effects.schedule_store(due);
+    }
+    Ok(held)
 }
 
 /// Adds the attempt to the run's history, if the claim still holds.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::error::Error;
 
 /// The newest schema this build knows.
@@ -123,7 +123,8 @@ pub(crate) fn clock_offset(conn: &mut Connection, clock: &Clock) -> Result<i64, 
     let seen: i64 = get(&tx, "clock_seen")?.unwrap_or(0);
     let known: Option<String> = get(&tx, "clock_boot")?;
     let offset = match get(&tx, "clock_offset")? {
-        Some(offset) if known.as_deref() == Some(&boot) => offset,
+        // Where boots cannot be told apart, a clock that went back tells that there was one.
+        Some(offset) if known.as_deref() == Some(&boot) && clock.boot() + offset >= seen => offset,
         _ => clock.wall().max(seen) - clock.boot(),
     };
     set(&tx, "clock_boot", &boot)?;
@@ -131,6 +132,16 @@ pub(crate) fn clock_offset(conn: &mut Connection, clock: &Clock) -> Result<i64, 
     set(&tx, "clock_seen", &seen.max(clock.boot() + offset))?;
     tx.commit()?;
     Ok(offset)
+}
+
+/// Remembers how far the store's clock has come, so that the next boot goes on from there even if the wall clock
+/// was set back. A minute's progress is not worth a write.
+pub(crate) fn remember_clock(conn: &Connection, now: Millis) -> Result<(), Error> {
+    conn.prepare_cached(
+        "UPDATE afterhours_meta SET value = ?1 WHERE key = 'clock_seen' AND value < ?1 - 60000",
+    )?
+    .execute([now])?;
+    Ok(())
 }
 
 fn get<T: rusqlite::types::FromSql>(conn: &Connection, key: &str) -> Result<Option<T>, Error> {

@@ -5,11 +5,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::rescue;
 use crate::clock::Now;
 use crate::error::Error;
-use crate::store::{Effects, WorkerId, WorkerRow};
+use crate::store::{ClaimId, Effects, WorkerId, WorkerRow};
 
 const BY_SLOT: &str = "SELECT id FROM afterhours_workers WHERE slot = ?1";
 const INSERT: &str = "INSERT INTO afterhours_workers (slot, pid, started_at) VALUES (?1, ?2, ?3)";
-const DELETE: &str = "DELETE FROM afterhours_workers WHERE id = ?1";
+/// While a claim is left, the row stays and leads to the claimed runs: they are rescued once the worker's lock is free.
+const DELETE: &str = "
+    DELETE FROM afterhours_workers
+    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM afterhours_runs WHERE claim BETWEEN ?2 AND ?3)";
 const LIST: &str = "SELECT id, slot FROM afterhours_workers ORDER BY id";
 
 /// The caller holds the lock of `slot`, so whoever is registered with it is dead.
@@ -32,7 +35,9 @@ pub(super) fn register(
 }
 
 pub(super) fn unregister(conn: &Connection, worker: WorkerId) -> Result<(), Error> {
-    conn.prepare_cached(DELETE)?.execute([worker.0])?;
+    let (first, last) = ClaimId::range_of(worker);
+    conn.prepare_cached(DELETE)?
+        .execute([worker.0, first, last])?;
     Ok(())
 }
 

@@ -1,0 +1,271 @@
+//! The store as plain data: the simplest thing that keeps every promise. The property test compares stores with it.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{
+    AttemptOutcome, AttemptRecord, ClaimId, Due, Ending, KeepCaps, Kind, NewRun, RunId, State,
+    WorkerId,
+};
+use crate::clock::{Millis, Now, from_millis};
+use crate::run::Status;
+use crate::store::{NextDue, WorkerRow};
+
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) runs: BTreeMap<RunId, Run>,
+    pub(super) workers: BTreeMap<i64, WorkerId>,
+    pub(super) ticks: BTreeMap<&'static str, (Millis, RunId)>,
+    /// The highest id that was ever given out.
+    pub(super) highest: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) new: NewRun,
+    pub(super) state: State,
+    pub(super) due: Due,
+    pub(super) enqueued_at: Millis,
+    pub(super) due_at: Millis,
+    pub(super) attempts: u32,
+    pub(super) crashes: u32,
+    /// Set exactly while it runs.
+    pub(super) claim: Option<(ClaimId, WorkerId)>,
+    started_at: Millis,
+    finished_at: Millis,
+    expires: Option<Millis>,
+    note: String,
+    pub(super) result: Option<Vec<u8>>,
+    pub(super) history: Vec<AttemptRecord>,
+}
+
+impl Model {
+    pub(super) fn insert(&mut self, id: RunId, new: &NewRun, now: Now, tick: Option<Millis>) {
+        let (state, due_at) = match new.due {
+            Due::Wall(due) if due > now.wall => (State::Scheduled, due),
+            Due::Store(due) if due > now.store => (State::Scheduled, now.wall + due - now.store),
+            _ => (State::Ready, now.wall),
+        };
+        let run = Run {
+            new: new.clone(),
+            state,
+            due: new.due,
+            enqueued_at: now.wall,
+            due_at: tick.unwrap_or(due_at),
+            attempts: 0,
+            crashes: 0,
+            claim: None,
+            started_at: 0,
+            finished_at: 0,
+            expires: None,
+            note: String::new(),
+            result: None,
+            history: Vec::new(),
+        };
+        self.highest = id.0;
+        self.runs.insert(id, run);
+    }
+
+    /// Makes ready what is due, and says in which order these may be claimed.
+    pub(super) fn claimable(
+        &mut self,
+        now: Now,
+        rank: impl Fn(&Kind) -> Option<usize>,
+    ) -> Vec<RunId> {
+        for run in self.runs.values_mut() {
+            let is_due = match run.due {
+                Due::Now => true,
+                Due::Wall(due) => due <= now.wall,
+                Due::Store(due) => due <= now.store,
+            };
+            if run.state == State::Scheduled && is_due {
+                run.state = State::Ready;
+            }
+        }
+        let ready = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.state == State::Ready);
+        let mut order: Vec<_> = ready
+            .filter_map(|(id, run)| Some((rank(&run.new.kind)?, Reverse(run.new.priority), *id)))
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    pub(super) fn next_due(&self) -> NextDue {
+        let waiting = || {
+            self.runs
+                .values()
+                .filter(|run| run.state == State::Scheduled)
+        };
+        let wall = waiting().filter_map(|run| match run.due {
+            Due::Wall(due) => Some(due),
+            _ => None,
+        });
+        let store = waiting().filter_map(|run| match run.due {
+            Due::Store(due) => Some(due),
+            _ => None,
+        });
+        NextDue {
+            wall: wall.min(),
+            store: store.min(),
+        }
+    }
+
+    pub(super) fn take(&mut self, id: RunId, claim: ClaimId, worker: WorkerId, now: Now) {
+        let run = self.runs.get_mut(&id).unwrap();
+        run.state = State::Running;
+        run.claim = Some((claim, worker));
+        run.started_at = now.wall;
+        run.attempts += 1;
+    }
+
+    /// Whether the claim holds; then the run has ended like this.
+    pub(super) fn settle(&mut self, id: RunId, claim: ClaimId, ending: &Ending, now: Now) -> bool {
+        let highest = self.highest;
+        let Some(run) = self.runs.get_mut(&id) else {
+            return false;
+        };
+        if run.claim.is_none_or(|(held, _)| held != claim) {
+            return false;
+        }
+        run.claim = None;
+        let keep = match ending {
+            Ending::Done { result, keep } => {
+                run.state = State::Done;
+                run.result = Some(result.clone()).filter(|result| !result.is_empty());
+                *keep
+            }
+            Ending::Failed {
+                outcome,
+                error,
+                keep,
+            } => {
+                run.state = State::Failed;
+                run.record(*outcome, error, now);
+                run.note.clone_from(error);
+                *keep
+            }
+            Ending::Cancelled { reason, keep } => {
+                run.state = State::Cancelled;
+                run.note.clone_from(reason);
+                *keep
+            }
+            Ending::Retry {
+                outcome,
+                error,
+                due,
+            } => {
+                run.record(*outcome, error, now);
+                (run.state, run.due) = (State::Scheduled, Due::Store(*due));
+                return true;
+            }
+            Ending::Snooze { due } => {
+                run.attempts -= 1;
+                (run.state, run.due) = (State::Scheduled, Due::Store(*due));
+                return true;
+            }
+            Ending::Release => {
+                run.attempts -= 1;
+                run.state = State::Ready;
+                return true;
+            }
+            Ending::Park { reason } => {
+                run.attempts -= 1;
+                run.state = State::Incompatible;
+                run.note.clone_from(reason);
+                return true;
+            }
+        };
+        run.finished_at = now.wall;
+        run.expires = Some(now.store + keep);
+        if keep == 0 && id.0 < highest {
+            self.runs.remove(&id);
+        }
+        true
+    }
+
+    pub(super) fn claimed_by(&self, worker: WorkerId) -> Vec<RunId> {
+        let held = |run: &Run| run.claim.is_some_and(|(_, holder)| holder == worker);
+        let claimed = self.runs.iter().filter(|(_, run)| held(run));
+        claimed.map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn rescue(&mut self, id: RunId, now: Now) {
+        let run = self.runs.get_mut(&id).unwrap();
+        run.record(AttemptOutcome::WorkerLost, "worker lost", now);
+        (run.state, run.claim) = (State::Ready, None);
+        run.crashes += 1;
+    }
+
+    /// The finished runs that may be deleted.
+    pub(super) fn prunable(&self, caps: KeepCaps, now: Now) -> Vec<RunId> {
+        let mut prunable = Vec::new();
+        for (state, cap) in [
+            (State::Done, caps.done),
+            (State::Failed, caps.failed),
+            (State::Cancelled, caps.done),
+        ] {
+            let ended = self.runs.iter().filter(|(_, run)| run.state == state);
+            let mut ended: Vec<_> = ended.map(|(id, run)| (run.expires.unwrap(), *id)).collect();
+            ended.sort_unstable_by_key(|end| Reverse(*end));
+            let too_many = |at: usize| at >= usize::try_from(cap).unwrap();
+            let over = ended
+                .into_iter()
+                .enumerate()
+                .filter(|(at, (expires, _))| *expires <= now.store || too_many(*at));
+            prunable.extend(over.map(|(_, (_, id))| id));
+        }
+        prunable.retain(|id| id.0 < self.highest);
+        prunable
+    }
+
+    pub(super) fn worker_rows(&self) -> Vec<WorkerRow> {
+        let mut rows: Vec<_> = self
+            .workers
+            .iter()
+            .map(|(slot, id)| WorkerRow {
+                id: *id,
+                slot: *slot,
+            })
+            .collect();
+        rows.sort_unstable_by_key(|row| row.id.0);
+        rows
+    }
+}
+
+impl Run {
+    fn record(&mut self, outcome: AttemptOutcome, error: &str, now: Now) {
+        self.history.push(AttemptRecord {
+            attempt: self.attempts,
+            outcome,
+            error: error.to_owned(),
+            started_at: from_millis(self.started_at),
+            ended_at: from_millis(now.wall),
+        });
+    }
+
+    pub(super) fn status(&self, now: Now) -> Status {
+        let at = from_millis(self.finished_at);
+        let text = self.note.clone();
+        match self.state {
+            State::Ready => Status::Ready,
+            State::Scheduled => Status::Scheduled {
+                due: from_millis(match self.due {
+                    Due::Now => now.wall,
+                    Due::Wall(due) => due,
+                    Due::Store(due) => now.wall + due - now.store,
+                }),
+            },
+            State::Running => Status::Running {
+                attempt: self.attempts,
+                since: from_millis(self.started_at),
+            },
+            State::Done => Status::Done { at },
+            State::Failed => Status::Failed { at, error: text },
+            State::Cancelled => Status::Cancelled { at, reason: text },
+            State::Incompatible => Status::Incompatible { reason: text },
+        }
+    }
+}

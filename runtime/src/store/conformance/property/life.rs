@@ -1,0 +1,363 @@
+//! One life: each step is taken by the store and by the [`Model`], and then all that can be seen is compared.
+
+use std::collections::BTreeMap;
+
+use proptest::sample::Index;
+
+use super::super::model::Model;
+use super::super::{
+    ClaimId, Due, Effects, Ending, KeepCaps, Kind, Millis, NewRun, RunId, Settlement, State, Trial,
+    WorkerId, cancelled, done, every_ending, failed, ids, kind, park, retry,
+};
+use super::{Right, Step, When};
+use crate::store::{NextDue, Tick, Ticked};
+
+const QUEUES: [&str; 3] = ["default", "mail", "video"];
+const SCHEDULES: [&str; 2] = ["hourly", "daily"];
+
+/// The store, the model, and every claim that was ever made.
+pub(super) struct Life {
+    trial: Trial,
+    model: Model,
+    claims: Vec<(RunId, ClaimId)>,
+    last_claim: BTreeMap<i64, ClaimId>,
+}
+
+impl Life {
+    pub(super) fn new(trial: Trial) -> Self {
+        let mut life = Self {
+            trial,
+            model: Model::default(),
+            claims: Vec::new(),
+            last_claim: BTreeMap::new(),
+        };
+        (1..=3).for_each(|slot| life.register(slot));
+        life
+    }
+
+    pub(super) fn take(&mut self, step: &Step) {
+        match step {
+            Step::Insert {
+                queue,
+                job,
+                priority,
+                when,
+            } => self.insert(*queue, *job, *priority, *when),
+            Step::Claim { slot, limit, order } => self.claim(*slot, *limit, order.clone()),
+            Step::Settle {
+                run,
+                keep,
+                ending,
+                claim,
+            } => self.settle(run, *keep, ending, *claim),
+            Step::Rescue { slot, limit } => self.rescue(*slot, *limit),
+            Step::Register { slot } => self.register(*slot),
+            Step::Unregister { slot } => self.unregister(*slot),
+            Step::Tick {
+                schedule,
+                stale,
+                at,
+            } => self.tick(SCHEDULES[*schedule], *stale, *at),
+            Step::Prune {
+                limit,
+                done,
+                failed,
+            } => {
+                self.prune(
+                    *limit,
+                    KeepCaps {
+                        done: *done,
+                        failed: *failed,
+                    },
+                );
+            }
+            Step::Pass(time) => self.trial.pass(*time),
+            Step::SetWall(jump) => self.trial.now.wall += jump,
+            Step::Lose { crash } => self.lose(*crash),
+        }
+        self.compare();
+    }
+
+    fn new_run(&self, queue: usize, job: usize, priority: i32, when: When) -> NewRun {
+        let due = match when {
+            When::Now => Due::Now,
+            When::Wall(after) => Due::Wall(self.trial.now.wall + after),
+            When::Store(after) => Due::Store(self.trial.now.store + after),
+        };
+        NewRun {
+            kind: kind(QUEUES[queue], ["a", "b"][job]),
+            priority,
+            due,
+            payload: vec![u8::try_from(self.model.highest % 251).unwrap()],
+            options: (priority > 0).then(|| format!("{job}")),
+        }
+    }
+
+    fn insert(&mut self, queue: usize, job: usize, priority: i32, when: When) {
+        let new = self.new_run(queue, job, priority, when);
+        let (id, effects) = self.trial.watched(|store, now| store.insert(&new, now));
+        assert!(id.0 > self.model.highest, "an id came back");
+        self.model.insert(id, &new, self.trial.now, None);
+        let run = &self.model.runs[&id];
+        let next = match (run.state, run.due) {
+            (State::Scheduled, Due::Wall(due)) => NextDue {
+                wall: Some(due),
+                store: None,
+            },
+            (State::Scheduled, Due::Store(due)) => NextDue {
+                wall: None,
+                store: Some(due),
+            },
+            _ => NextDue::default(),
+        };
+        assert_effects(&effects, run.state == State::Ready, next, &[]);
+    }
+
+    fn claim(&mut self, slot: i64, limit: u32, order: Vec<usize>) {
+        let Some(&worker) = self.model.workers.get(&slot) else {
+            return;
+        };
+        let rank = move |kind: &Kind| order.iter().position(|at| QUEUES[*at] == kind.queue);
+        let request = self.trial.request(worker, limit, rank.clone());
+        let (claimed, effects) = self.trial.watched(|store, now| store.claim(&request, now));
+        assert_effects(&effects, false, NextDue::default(), &[]);
+        let mut expected = self.model.claimable(self.trial.now, rank);
+        expected.truncate(usize::try_from(limit).unwrap());
+        assert_eq!(ids(&claimed.runs), expected);
+        assert_eq!(claimed.next, self.model.next_due());
+        for run in claimed.runs {
+            self.model.take(run.id, run.claim, worker, self.trial.now);
+            let known = &self.model.runs[&run.id];
+            assert_eq!(run.claim, request.claim);
+            assert_eq!((run.attempt, run.crashes), (known.attempts, known.crashes));
+            assert_eq!(
+                (run.enqueued_at, run.due_at),
+                (known.enqueued_at, known.due_at)
+            );
+            assert_eq!(
+                (&run.payload, &run.options),
+                (&known.new.payload, &known.new.options)
+            );
+            assert_eq!(*run.kind, known.new.kind);
+            self.claims.push((run.id, run.claim));
+        }
+        self.last_claim.insert(slot, request.claim);
+    }
+
+    fn settle(&mut self, run: &Index, keep: Millis, ending: &Index, right: Right) {
+        let held: Vec<_> = self
+            .claims
+            .iter()
+            .filter(|claim| self.holds(claim))
+            .collect();
+        let (id, claim) = match right {
+            Right::Its if !held.is_empty() => **run.get(&held),
+            _ if self.claims.is_empty() => return,
+            Right::Its | Right::AnEarlier => *run.get(&self.claims),
+            Right::Anothers => (run.get(&self.claims).0, ending.get(&self.claims).1),
+        };
+        let now = self.trial.now;
+        let mut endings = every_ending(now);
+        endings.extend([done(keep), failed(keep), cancelled(keep), park()]);
+        endings.extend([
+            retry(now.store + keep - 50),
+            Ending::Snooze {
+                due: now.store + keep,
+            },
+        ]);
+        endings.push(Ending::Done {
+            result: Vec::new(),
+            keep,
+        });
+        let ending = ending.get(&endings).clone();
+        let settlement = Settlement {
+            id,
+            claim,
+            ending: ending.clone(),
+        };
+        let (held, effects) = self
+            .trial
+            .watched(|store, now| store.settle(&settlement, now));
+        assert_eq!(
+            held,
+            self.model.settle(id, claim, &ending, now),
+            "{settlement:?}"
+        );
+        let next = match ending {
+            Ending::Retry { due, .. } | Ending::Snooze { due } if held => NextDue {
+                wall: None,
+                store: Some(due),
+            },
+            _ => NextDue::default(),
+        };
+        let finished = if held && ending.is_finish() {
+            &[id][..]
+        } else {
+            &[]
+        };
+        assert_effects(
+            &effects,
+            held && matches!(ending, Ending::Release),
+            next,
+            finished,
+        );
+    }
+
+    fn holds(&self, (id, claim): &(RunId, ClaimId)) -> bool {
+        let run = self.model.runs.get(id);
+        run.and_then(|run| run.claim)
+            .is_some_and(|(held, _)| held == *claim)
+    }
+
+    fn rescue(&mut self, slot: i64, limit: u32) {
+        let Some(&worker) = self.model.workers.get(&slot) else {
+            return;
+        };
+        let (count, effects) = self
+            .trial
+            .watched(|store, now| store.rescue(worker, limit, now));
+        let rescued = self.follow_rescue(worker);
+        assert_eq!(count, rescued);
+        assert_effects(&effects, rescued > 0, NextDue::default(), &[]);
+        assert!(self.model.claimed_by(worker).is_empty() || rescued == limit);
+        if rescued < limit {
+            self.model.workers.remove(&slot);
+        }
+    }
+
+    /// Any of a worker's runs may come first; the store tells which did.
+    fn follow_rescue(&mut self, worker: WorkerId) -> u32 {
+        let mut rescued = 0;
+        for id in self.model.claimed_by(worker) {
+            if self.trial.state(id) != Some(State::Running) {
+                self.model.rescue(id, self.trial.now);
+                rescued += 1;
+            }
+        }
+        rescued
+    }
+
+    fn register(&mut self, slot: i64) {
+        let worker = self.trial.register(slot);
+        if let Some(dead) = self.model.workers.insert(slot, worker) {
+            assert!(worker.0 > dead.0, "a worker's number came back");
+            self.follow_rescue(dead);
+            assert_eq!(self.model.claimed_by(dead), []);
+        }
+    }
+
+    fn unregister(&mut self, slot: i64) {
+        if let Some(&worker) = self.model.workers.get(&slot) {
+            self.trial.within(|store, _| store.unregister(worker));
+            if self.model.claimed_by(worker).is_empty() {
+                self.model.workers.remove(&slot);
+            }
+        }
+    }
+
+    fn tick(&mut self, schedule: &'static str, stale: bool, after: Millis) {
+        let last = self.model.ticks.get(schedule).copied();
+        let known = last.map(|(at, _)| at - Millis::from(stale));
+        let at = last.map_or(0, |(at, _)| at) + after;
+        let tick = Tick {
+            schedule,
+            after: known,
+            at,
+            run: self.new_run(0, 0, 0, When::Now),
+            due_at: at + 5,
+        };
+        let (ticked, effects) = self.trial.watched(|store, now| store.tick(&tick, now));
+        let active = last
+            .and_then(|(_, run)| self.model.runs.get(&run))
+            .is_some_and(|run| {
+                matches!(run.state, State::Ready | State::Scheduled | State::Running)
+            });
+        let run = match (last, ticked) {
+            (Some((at, _)), _) if stale => return assert_eq!(ticked, Ticked::Taken(at)),
+            (Some((_, run)), _) if active => {
+                assert_eq!(ticked, Ticked::Overlap);
+                run
+            }
+            (_, Ticked::Fired(id)) => {
+                assert!(id.0 > self.model.highest, "an id came back");
+                self.model
+                    .insert(id, &tick.run, self.trial.now, Some(tick.due_at));
+                id
+            }
+            (_, other) => panic!("{other:?} where the tick should have fired"),
+        };
+        assert_effects(&effects, !active, NextDue::default(), &[]);
+        self.model.ticks.insert(schedule, (at, run));
+    }
+
+    /// Which of the prunable runs go first is the store's choice.
+    fn prune(&mut self, limit: u32, caps: KeepCaps) {
+        let pruned = self.trial.prune(limit, caps);
+        let mut gone = 0;
+        let prunable = self.model.prunable(caps, self.trial.now);
+        assert_eq!(pruned, limit.min(u32::try_from(prunable.len()).unwrap()));
+        for id in prunable {
+            if self.trial.state(id).is_none() {
+                self.model.runs.remove(&id);
+                gone += 1;
+            }
+        }
+        assert_eq!(gone, pruned, "what was pruned was not to be");
+    }
+
+    fn lose(&mut self, crash: bool) {
+        let new = self.new_run(2, 1, 5, When::Now);
+        self.trial.fixture.begin();
+        let (store, now) = (self.trial.fixture.store(), self.trial.now);
+        store.insert(&new, now).unwrap();
+        if let Some((id, claim)) = self.claims.last().copied() {
+            let ending = done(0);
+            store
+                .settle(&Settlement { id, claim, ending }, now)
+                .unwrap();
+        }
+        store.register(2, now).unwrap();
+        if crash {
+            self.trial.fixture.crash();
+        } else {
+            self.trial.fixture.rollback();
+        }
+    }
+
+    fn compare(&mut self) {
+        let (now, model) = (self.trial.now, &self.model);
+        self.trial.fixture.begin();
+        let store = self.trial.fixture.store();
+        for id in (1..=model.highest + 1).map(RunId) {
+            let view = store.run(id, now).unwrap();
+            let Some(run) = model.runs.get(&id) else {
+                assert!(view.is_none(), "{id} is still there");
+                assert_eq!(store.attempts(id).unwrap(), []);
+                continue;
+            };
+            let view = view.unwrap_or_else(|| panic!("{id} is gone"));
+            assert_eq!(
+                (view.state, &view.status),
+                (run.state, &run.status(now)),
+                "{id}"
+            );
+            assert_eq!(
+                (&view.result, &*view.job),
+                (&run.result, &*run.new.kind.job)
+            );
+            assert_eq!(store.attempts(id).unwrap(), run.history);
+        }
+        assert_eq!(store.workers().unwrap(), model.worker_rows());
+        for schedule in SCHEDULES {
+            let last = model.ticks.get(schedule).map(|(at, _)| *at);
+            assert_eq!(store.last_tick(schedule).unwrap(), last);
+        }
+        self.trial.fixture.commit();
+    }
+}
+
+fn assert_effects(effects: &Effects, ready: bool, scheduled: NextDue, finished: &[RunId]) {
+    assert_eq!((effects.ready, effects.scheduled), (ready, scheduled));
+    let told: Vec<_> = effects.finished.iter().map(|(id, _)| *id).collect();
+    assert_eq!(told, finished);
+}

@@ -1,0 +1,184 @@
+//! The SQLite file: what opening does to it, and the clock that it keeps.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::sqlite::{clock, clock_at, dump, open};
+use super::{HOUR, NO_CAPS, Store};
+use crate::clock::{Clock, Millis, Now};
+use crate::error::Error;
+use crate::store::sqlite::schema::VERSION;
+
+fn place() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    (folder, path)
+}
+
+fn pragma(path: &Path, name: &str) -> i64 {
+    let conn = Connection::open(path).unwrap();
+    conn.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0))
+        .unwrap()
+}
+
+fn sql(path: &Path, statements: &str) {
+    Connection::open(path)
+        .unwrap()
+        .execute_batch(statements)
+        .unwrap();
+}
+
+#[test]
+fn a_newer_schema_is_refused_and_the_file_left_as_it_was() {
+    let (_folder, path) = place();
+    drop(open(&path, &clock()).unwrap());
+    for newer in [VERSION + 1, VERSION + 99] {
+        sql(
+            &path,
+            &format!("UPDATE afterhours_meta SET value = {newer} WHERE key = 'schema'"),
+        );
+        let before = std::fs::read(&path).unwrap();
+        let error = open(&path, &clock()).unwrap_err();
+        assert!(
+            matches!(error, Error::SchemaTooNew { found, known: VERSION } if found == newer),
+            "{error}"
+        );
+        assert!(std::fs::read(&path).unwrap() == before);
+    }
+}
+
+#[test]
+fn a_newer_schema_in_another_journal_mode_is_left_as_it_was() {
+    let (_folder, path) = place();
+    drop(open(&path, &clock()).unwrap());
+    sql(
+        &path,
+        "PRAGMA journal_mode = DELETE; UPDATE afterhours_meta SET value = 99 WHERE key = 'schema'",
+    );
+    let before = std::fs::read(&path).unwrap();
+    open(&path, &clock()).unwrap_err();
+    assert!(std::fs::read(&path).unwrap() == before);
+}
+
+#[test]
+fn migrating_twice_changes_nothing() {
+    let (_folder, path) = place();
+    drop(open(&path, &clock()).unwrap());
+    let tables = ["sqlite_schema", "afterhours_meta"];
+    let before = dump(&Connection::open(&path).unwrap(), &tables);
+    drop(open(&path, &clock()).unwrap());
+    assert_eq!(dump(&Connection::open(&path).unwrap(), &tables), before);
+}
+
+#[test]
+fn the_tables_of_an_application_stay_as_they_are() {
+    let (_folder, path) = place();
+    sql(
+        &path,
+        "PRAGMA user_version = 42; PRAGMA application_id = 7;
+         CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO users VALUES (1, 'Ada');",
+    );
+    drop(open(&path, &clock()).unwrap());
+    drop(open(&path, &clock()).unwrap());
+    let conn = Connection::open(&path).unwrap();
+    assert_eq!(
+        dump(&conn, &["users"]),
+        ["users [Integer(1), Text(\"Ada\")]"]
+    );
+    assert_eq!(pragma(&path, "user_version"), 42);
+    assert_eq!(pragma(&path, "application_id"), 7);
+    let others: i64 = conn
+        .query_row(
+            "SELECT count(*) FROM sqlite_schema WHERE tbl_name NOT LIKE 'afterhours\\_%' ESCAPE '\\'
+             AND name NOT IN ('users', 'sqlite_sequence')",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(others, 0, "all that is ours carries our name");
+}
+
+#[test]
+fn a_fresh_file_can_give_its_pages_back_and_waits_in_wal_mode() {
+    const INCREMENTAL: i64 = 2;
+    let (_folder, path) = place();
+    drop(open(&path, &clock()).unwrap());
+    assert_eq!(pragma(&path, "auto_vacuum"), INCREMENTAL);
+    let mode: String = Connection::open(&path)
+        .unwrap()
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+}
+
+/// Opens, and tells what the store's clock shows.
+fn show(path: &Path, clock: &Clock) -> Millis {
+    open(path, clock).unwrap().1 + clock.boot()
+}
+
+/// Another boot: the time since it starts again, and it has another name.
+fn reboot(path: &Path) {
+    sql(
+        path,
+        "UPDATE afterhours_meta SET value = 'an earlier boot' WHERE key = 'clock_boot'",
+    );
+}
+
+const START: Millis = 1_700_000_000_000;
+
+#[test]
+fn the_store_clock_stands_still_while_the_wall_clock_is_set() {
+    let (_folder, path) = place();
+    let first = show(&path, &clock_at(START, 5_000));
+    assert_eq!(first, START);
+    for set in [-9 * HOUR, 9 * HOUR] {
+        assert_eq!(show(&path, &clock_at(START + set, 6_000)), first + 1_000);
+    }
+}
+
+#[test]
+fn the_store_clock_goes_on_after_a_reboot() {
+    let (_folder, path) = place();
+    show(&path, &clock_at(START, 5_000));
+    reboot(&path);
+    assert_eq!(show(&path, &clock_at(START + HOUR, 10)), START + HOUR);
+}
+
+#[test]
+fn the_store_clock_never_goes_back_when_the_wall_clock_was_set_back_before_a_reboot() {
+    let (_folder, path) = place();
+    let first = show(&path, &clock_at(START, 5_000));
+    reboot(&path);
+    let second = show(&path, &clock_at(START - 9 * HOUR, 10));
+    assert!(second >= first, "{second} before {first}");
+    reboot(&path);
+    assert!(show(&path, &clock_at(START - 20 * HOUR, 10)) >= second);
+}
+
+#[test]
+fn the_store_clock_never_goes_back_behind_what_a_long_lived_process_saw() {
+    let (_folder, path) = place();
+    let day = 24 * HOUR;
+    let (mut core, offset) = open(&path, &clock_at(START, 5_000)).unwrap();
+    let now = Now {
+        wall: START + 10 * day,
+        store: 5_000 + 10 * day + offset,
+    };
+    core.begin().unwrap();
+    core.prune(9, NO_CAPS, now).unwrap();
+    core.commit().unwrap();
+    drop(core);
+    reboot(&path);
+    let after = show(&path, &clock_at(START + 5 * day, 10));
+    assert!(after >= now.store, "{after} before {}", now.store);
+}
+
+#[test]
+fn the_store_clock_never_goes_back_where_boots_cannot_be_told_apart() {
+    let (_folder, path) = place();
+    let first = show(&path, &clock_at(START, 50 * HOUR));
+    let second = show(&path, &clock_at(START + HOUR, 10));
+    assert_eq!(second, first + HOUR);
+}

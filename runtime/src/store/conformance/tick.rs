@@ -1,0 +1,150 @@
+//! Tick: one run for each due moment of a schedule, whoever notices it.
+
+use super::{Ending, HOUR, State, Trial, contract, done, park, retry, run};
+use crate::clock::Millis;
+use crate::run::RunId;
+use crate::store::{Tick, Ticked};
+
+contract! {
+    a_tick_fires_once
+    a_tick_that_another_worker_has_seen_is_taken
+    a_tick_while_the_last_run_is_active_counts_and_enqueues_nothing
+    a_tick_after_the_last_run_has_ended_fires
+    the_run_carries_the_time_of_its_tick
+    schedules_do_not_disturb_each_other
+    a_rolled_back_tick_can_fire_again
+    a_tick_survives_a_crash
+}
+
+fn tick(schedule: &'static str, after: Option<Millis>, at: Millis) -> Tick {
+    Tick {
+        schedule,
+        after,
+        at,
+        run: run(),
+        due_at: at + 77,
+    }
+}
+
+fn fire(trial: &mut Trial, tick: &Tick) -> Ticked {
+    trial.within(|store, now| store.tick(tick, now))
+}
+
+fn fired(ticked: Ticked) -> RunId {
+    match ticked {
+        Ticked::Fired(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn last(trial: &mut Trial, schedule: &str) -> Option<Millis> {
+    trial.within(|store, _| store.last_tick(schedule))
+}
+
+fn a_tick_fires_once(trial: &mut Trial) {
+    assert_eq!(last(trial, "s"), None);
+    let id = fired(fire(trial, &tick("s", None, 1000)));
+    assert_eq!(trial.state(id), Some(State::Ready));
+    assert_eq!(last(trial, "s"), Some(1000));
+    let before = trial.fixture.contents();
+    assert_eq!(fire(trial, &tick("s", None, 1000)), Ticked::Taken(1000));
+    assert_eq!(trial.fixture.contents(), before);
+}
+
+fn a_tick_that_another_worker_has_seen_is_taken(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let mut after = None;
+    for at in [1000, 2000, 3000] {
+        fired(fire(trial, &tick("s", after, at)));
+        let run = trial.claim(worker, 1).remove(0);
+        assert!(trial.settle(&run, done(HOUR)));
+        after = Some(at);
+    }
+    for (known, at) in [
+        (None, 1000),
+        (Some(1000), 2000),
+        (Some(2000), 3000),
+        (Some(2000), 4000),
+    ] {
+        assert_eq!(fire(trial, &tick("s", known, at)), Ticked::Taken(3000));
+    }
+    assert_eq!(trial.claim(worker, 9).len(), 0);
+    fired(fire(trial, &tick("s", Some(3000), 4000)));
+}
+
+fn a_tick_while_the_last_run_is_active_counts_and_enqueues_nothing(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let id = fired(fire(trial, &tick("s", None, 1000)));
+    let mut after = 1000;
+    let mut skip = |trial: &mut Trial| {
+        let next = tick("s", Some(after), after + 1000);
+        let (ticked, effects) = trial.watched(|store, now| store.tick(&next, now));
+        assert_eq!(ticked, Ticked::Overlap);
+        assert!(!effects.ready);
+        after += 1000;
+        assert_eq!(last(trial, "s"), Some(after));
+    };
+    skip(trial);
+    let run = trial.claim(worker, 9);
+    assert_eq!(run.len(), 1);
+    skip(trial);
+    assert!(trial.settle(&run[0], retry(trial.now.store + 10)));
+    skip(trial);
+    trial.pass(10);
+    let run = trial.claim(worker, 9).remove(0);
+    assert!(trial.settle(&run, Ending::Release));
+    skip(trial);
+    assert_eq!(ids(trial, worker), [id]);
+}
+
+fn ids(trial: &mut Trial, worker: crate::store::WorkerId) -> Vec<RunId> {
+    super::ids(&trial.claim(worker, 9))
+}
+
+fn a_tick_after_the_last_run_has_ended_fires(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let mut after = None;
+    let endings = [
+        done(HOUR),
+        done(0),
+        super::failed(HOUR),
+        super::cancelled(HOUR),
+        park(),
+    ];
+    for (ending, at) in endings.into_iter().zip([1000, 2000, 3000, 4000, 5000]) {
+        fired(fire(trial, &tick("s", after, at)));
+        let run = trial.claim(worker, 1).remove(0);
+        assert!(trial.settle(&run, ending));
+        after = Some(at);
+    }
+    fired(fire(trial, &tick("s", after, 6000)));
+}
+
+fn the_run_carries_the_time_of_its_tick(trial: &mut Trial) {
+    let worker = trial.register(1);
+    fired(fire(trial, &tick("s", None, 1000)));
+    let run = trial.claim(worker, 1).remove(0);
+    assert_eq!((run.due_at, run.enqueued_at), (1077, trial.now.wall));
+}
+
+fn schedules_do_not_disturb_each_other(trial: &mut Trial) {
+    fired(fire(trial, &tick("one", None, 1000)));
+    fired(fire(trial, &tick("two", None, 500)));
+    assert_eq!(last(trial, "one"), Some(1000));
+    assert_eq!(last(trial, "two"), Some(500));
+    assert_eq!(last(trial, "three"), None);
+}
+
+fn a_rolled_back_tick_can_fire_again(trial: &mut Trial) {
+    let first = tick("s", None, 1000);
+    fired(trial.undone(|store, now| store.tick(&first, now)));
+    assert_eq!(last(trial, "s"), None);
+    fired(fire(trial, &first));
+}
+
+fn a_tick_survives_a_crash(trial: &mut Trial) {
+    let first = tick("s", None, 1000);
+    fired(fire(trial, &first));
+    trial.fixture.crash();
+    assert_eq!(fire(trial, &first), Ticked::Taken(1000));
+}

@@ -1,0 +1,197 @@
+//! Who leads: each step of the hand-over, taken by hand, and then as a race.
+
+use super::*;
+
+/// The thread that a command runs on.
+fn leader(_: &mut dyn Store) -> Outcome<Option<String>> {
+    Ok(current().name().map(str::to_owned))
+}
+
+const THREAD: &str = "afterhours-writer";
+
+#[tokio::test]
+async fn a_task_leads_on_its_own_thread() {
+    let here = leader(&mut core(&Location::Memory)).unwrap();
+    let writer = in_memory();
+    for rows in [0, 1, TASK_ROWS] {
+        assert_eq!(in_time(writer.call(rows, leader)).await.unwrap(), here);
+    }
+}
+
+#[tokio::test]
+async fn many_rows_and_slow_commits_are_left_to_the_thread() {
+    let writer = in_memory();
+    let by = in_time(writer.call(TASK_ROWS + 1, leader)).await.unwrap();
+    assert_eq!(by.as_deref(), Some(THREAD));
+    let full = Writer::start(core(&Location::Memory), true, Box::new(drop)).unwrap();
+    let by = in_time(full.call(1, leader)).await.unwrap();
+    assert_eq!(by.as_deref(), Some(THREAD));
+    let by = tokio::task::spawn_blocking(move || writer.call_blocking(1, leader));
+    assert_eq!(by.await.unwrap().unwrap().as_deref(), Some(THREAD));
+}
+
+#[tokio::test]
+async fn tasks_that_come_together_share_a_commit() {
+    let (told, hear) = mpsc::channel();
+    let writer = start(&Location::Memory, move |_| told.send(()).unwrap());
+    let [one, two, three] = ["a", "b", "c"].map(|name| writer.call(1, insert(name)));
+    let ids = tokio::join!(one, two, three);
+    assert_eq!(
+        (ids.0.unwrap(), ids.1.unwrap(), ids.2.unwrap()),
+        (RunId(1), RunId(2), RunId(3))
+    );
+    assert_eq!(hear.try_iter().count(), 1);
+}
+
+/// As if a task led at this moment.
+fn a_task_leads(writer: &Writer) {
+    let mut mailbox = writer.shared.lock();
+    assert!(mailbox.leader == Leader::Nobody);
+    mailbox.leader = Leader::Task;
+}
+
+#[tokio::test]
+async fn who_came_while_a_task_led_is_served_by_the_thread() {
+    let writer = in_memory();
+    a_task_leads(&writer);
+    let mut answer = writer.shared.push(1, leader).unwrap();
+    writer.shared.lead_on_task();
+    assert!(answer.try_recv().is_err(), "there is one leader");
+    writer.shared.step_down(Vec::new(), false);
+    let by = in_time(answer).await.unwrap().unwrap();
+    assert_eq!(by.as_deref(), Some(THREAD));
+}
+
+#[tokio::test]
+async fn who_pushed_and_comes_after_the_leader_is_gone_leads() {
+    let writer = in_memory();
+    a_task_leads(&writer);
+    let answer = writer.shared.push(1, leader).unwrap();
+    writer.shared.step_down(Vec::new(), false);
+    assert!(writer.shared.lock().leader == Leader::Nobody);
+    writer.shared.lead_on_task();
+    let by = in_time(answer).await.unwrap().unwrap();
+    assert_ne!(by.as_deref(), Some(THREAD));
+}
+
+#[tokio::test]
+async fn who_is_dropped_while_a_task_leads_is_served_by_the_thread() {
+    let writer = in_memory();
+    a_task_leads(&writer);
+    let (told, hear) = mpsc::channel();
+    start_and_drop(writer.call(1, move |_| {
+        told.send(()).unwrap();
+        Ok(())
+    }));
+    writer.shared.step_down(Vec::new(), false);
+    hear.recv_timeout(FORGOTTEN).unwrap();
+}
+
+#[tokio::test]
+async fn who_relies_on_a_leader_that_has_taken_its_command_wakes_nobody() {
+    let writer = in_memory();
+    a_task_leads(&writer);
+    writer.shared.lead_on_task();
+    writer.shared.step_down(Vec::new(), false);
+    assert!(writer.shared.lock().leader == Leader::Nobody);
+    assert!(!writer.shared.lock().relied);
+}
+
+#[tokio::test]
+async fn closing_while_a_task_leads_waits_for_it() {
+    let writer = Arc::new(in_memory());
+    a_task_leads(&writer);
+    let answer = writer.shared.push(1, insert("a")).unwrap();
+    let closing = tokio::task::spawn_blocking({
+        let writer = Arc::clone(&writer);
+        move || writer.close()
+    });
+    while !writer.shared.lock().closed {
+        tokio::task::yield_now().await;
+    }
+    assert!(!closing.is_finished());
+    writer.shared.step_down(Vec::new(), false);
+    in_time(closing).await.unwrap();
+    assert_eq!(in_time(answer).await.unwrap().unwrap(), RunId(1));
+}
+
+#[test]
+fn what_a_task_could_not_begin_goes_before_what_came_meanwhile() {
+    let writer = in_memory();
+    a_task_leads(&writer);
+    for name in ["a", "b"] {
+        drop(writer.shared.push(1, insert(name)).unwrap());
+    }
+    let left = writer.shared.lock().take();
+    let last = writer.shared.push(1, insert("c")).unwrap();
+    writer.shared.step_down(left, false);
+    received(last).unwrap().unwrap();
+    assert_eq!(writer.call_blocking(0, stored).unwrap(), ["a", "b", "c"]);
+}
+
+#[test]
+fn what_a_task_could_not_begin_at_once_is_left_to_the_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    let writer = in_file(&path);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let first = ["a", "b"].map(|name| writer.shared.push(1, insert(name)).unwrap());
+    let since = Instant::now();
+    writer.shared.lead_on_task();
+    assert!(since.elapsed() < PATIENCE / 2, "the task waited itself");
+    assert!(writer.shared.lock().leader == Leader::Thread);
+    let then = writer.shared.push(1, insert("c")).unwrap();
+    writer.shared.lead_on_task();
+    other.execute_batch("COMMIT").unwrap();
+    for answer in first.into_iter().chain([then]) {
+        received(answer).unwrap().unwrap();
+    }
+    assert_eq!(writer.call_blocking(0, stored).unwrap(), ["a", "b", "c"]);
+}
+
+/// A little while that differs from turn to turn.
+fn dawdle(random: &mut fastrand::Rng) {
+    (0..random.u32(0..400)).for_each(|_| std::hint::spin_loop());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_forgotten_when_leaders_let_go() {
+    const TURNS: u32 = 2000;
+    let writer = Arc::new(in_memory());
+    let together = Arc::new(tokio::sync::Barrier::new(3));
+    let actor = |seed: u64, drops: bool| {
+        let (writer, together) = (Arc::clone(&writer), Arc::clone(&together));
+        tokio::spawn(async move {
+            let mut random = fastrand::Rng::with_seed(seed);
+            for turn in 0..TURNS {
+                together.wait().await;
+                dawdle(&mut random);
+                if drops && random.bool() {
+                    start_and_drop(writer.call(1, insert("dropped")));
+                } else {
+                    let answer = in_time(writer.call(1, move |_| Ok(turn))).await;
+                    assert_eq!(answer.unwrap(), turn);
+                }
+            }
+        })
+    };
+    let tasks = [actor(1, false), actor(2, false), actor(3, true)];
+    let thread = tokio::task::spawn_blocking({
+        let writer = Arc::clone(&writer);
+        move || {
+            let mut random = fastrand::Rng::with_seed(4);
+            for turn in 0..TURNS {
+                dawdle(&mut random);
+                assert_eq!(writer.call_blocking(1, move |_| Ok(turn)).unwrap(), turn);
+            }
+        }
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+    in_time(thread).await.unwrap();
+    // Commits go in order, so this comes after all that was dropped.
+    in_time(writer.call(0, stored)).await.unwrap();
+    assert!(writer.shared.lock().waiting.is_empty());
+}
