@@ -194,11 +194,15 @@ impl Listener<'_> {
                         return outcome;
                     }
                 }
-                // Deleted as soon as it finished; then the word about it has come first.
-                Err(error) => match self.heard() {
-                    Some(ending) => return handle.ended(client, ending).await,
-                    None => return Err(error),
-                },
+                // Deleted as soon as it finished. The word about it comes after the commit that deleted it and before
+                // the next commit, so after one of our own it has come.
+                Err(error) => {
+                    let _ = client.write(0, |_| Ok(())).await;
+                    match self.heard() {
+                        Some(ending) => return handle.ended(client, ending).await,
+                        None => return Err(error),
+                    }
+                }
             }
             self.news(pause).await;
             pause = (pause * 2).min(LAST_LOOK);

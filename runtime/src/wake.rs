@@ -63,6 +63,11 @@ impl Sleeper {
         self.notify.notified().await;
     }
 
+    /// Wakes this worker.
+    pub(crate) fn wake(&self) {
+        self.notify.notify_one();
+    }
+
     /// Only a moment earlier than the one it sleeps until concerns a worker.
     fn oversleeps(&self, scheduled: NextDue) -> bool {
         scheduled

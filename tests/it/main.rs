@@ -1,3 +1,24 @@
 //! Black-box tests: what a user of the library sees, one behaviour in a module.
+//!
+//! The jobs of all modules are linked into this one program, so each worker lists those it is for.
 
+mod at;
+mod bad_files;
+mod bad_settings;
+mod client;
+mod crash;
+mod incompatible;
+mod join;
+mod order;
+mod panics;
 mod perform;
+mod quickstart;
+mod retry;
+mod schedule;
+mod shared_file;
+mod shutdown;
+mod signals;
+mod state;
+mod support;
+mod timeout;
+mod verdicts;

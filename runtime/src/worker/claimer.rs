@@ -1,108 +1,119 @@
-//! Claims runs for the free places, and sleeps when there are none of either.
+//! Claims runs for the free places and writes down how attempts ended, both in one transaction, and sleeps when there
+//! is nothing of either.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::execute::execute;
-use super::shared::{Phase, Shared};
-use crate::clock::{Millis, until};
+use super::looker::Looker;
+use super::shared::{Ended, Phase, Shared};
+use crate::clock::Now;
 use crate::error::Error;
-use crate::readers::Readers;
-use crate::store::sqlite::query::data_version;
-use crate::store::{ClaimRequest, Claimed, Ending, NextDue, Settlement, Wanted};
+use crate::store::{ClaimRequest, Claimed, ClaimedRun, Ending, NextDue, Settlement, Store, Wanted};
 
 /// So many runs are claimed at a time at most.
 const BATCH: usize = 256;
-/// An idle worker looks into the store this often, whatever it hears.
-const SAFETY_LOOK: Duration = Duration::from_secs(5);
-/// Another process's commits are noticed this soon when its wake-up is lost.
-const CHEAP_LOOK: Duration = Duration::from_millis(25);
-/// A wall clock that was set is noticed this soon.
-const CLOCK_LOOK: Duration = Duration::from_secs(1);
 /// How long to wait after the store has failed.
-const AFTER_ERROR: Duration = Duration::from_secs(1);
+const AFTER_ERROR: Duration = Duration::from_millis(500);
 
+/// Goes on while the worker drains, until every attempt has ended and is written down.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut looker = Looker::new(&shared);
     loop {
-        let places = tokio::select! {
-            biased;
-            () = shared.entered(Phase::Draining) => return,
-            places = free_places(&shared) => places,
-        };
-        let wanted = places.num_permits();
-        // A batch is far below what the number could hold.
-        let limit = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let waits = match claim(&shared, limit).await {
-            Ok(claimed) => {
-                let full = claimed.runs.len() == wanted;
-                let next = claimed.next;
-                if shared.has_entered(Phase::Draining) {
-                    return give_back(&shared, claimed).await;
-                }
-                start(&shared, claimed, places);
-                if full {
-                    continue;
-                }
-                looker.sleep(&shared, next)
-            }
-            Err(Error::Closed) => {
-                tracing::error!(target: "afterhours", "the client was closed: this worker claims no more runs");
+        // Attempts that end together are written down together, and give their places to one claim.
+        tokio::task::yield_now().await;
+        let ended = shared.take_ended();
+        let places = free_places(&shared);
+        if ended.is_empty() && places.is_none() {
+            if shared.is_done() {
                 return;
             }
-            Err(error) => {
-                tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "claiming failed; trying again");
-                AFTER_ERROR
-            }
-        };
-        tokio::select! {
-            biased;
-            () = shared.entered(Phase::Draining) => return,
-            () = shared.sleeper.woken() => {}
-            () = looker.changed(&shared) => {}
-            () = shared.client().clock().sleep(waits) => {}
-        }
-    }
-}
-
-/// Waits for a free place, then takes all that are free.
-async fn free_places(shared: &Shared) -> OwnedSemaphorePermit {
-    let slots = &shared.slots;
-    loop {
-        // The semaphore is never closed, so the first permit always comes.
-        let Ok(mut places) = Arc::clone(slots).acquire_owned().await else {
+            shared.sleeper.woken().await;
             continue;
-        };
-        // Attempts that end together free their places one by one: one claim for all of them.
-        tokio::task::yield_now().await;
-        let more = u32::try_from(slots.available_permits().min(BATCH - 1)).unwrap_or(0);
-        if let Ok(more) = Arc::clone(slots).try_acquire_many_owned(more) {
-            places.merge(more);
         }
-        return places;
+        match exchange(&shared, &ended, places.as_ref()).await {
+            Ok(claimed) => {
+                shared.written(&ended);
+                let more = places
+                    .as_ref()
+                    .is_none_or(|places| claimed.runs.len() == places.num_permits());
+                let next = claimed.next;
+                start(&shared, claimed, places).await;
+                if !more {
+                    sleep(&shared, &mut looker, next).await;
+                }
+            }
+            Err(Error::Closed) => return give_up(&shared, &ended),
+            Err(error) => {
+                tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "the store failed this worker; trying again");
+                settle_apart(&shared, ended).await;
+                shared.client().clock().sleep(AFTER_ERROR).await;
+            }
+        }
     }
 }
 
-async fn claim(shared: &Arc<Shared>, limit: u32) -> Result<Claimed, Error> {
-    let wanted: Arc<dyn Wanted> = Arc::<Shared>::clone(shared);
-    let request = ClaimRequest {
-        claim: shared.next_claim(),
-        limit,
-        wanted,
-    };
-    let now = shared.client().now();
-    // Said before the store is asked: what is scheduled from now on wakes this worker.
-    shared.sleeper.set_next(NextDue::default());
+/// All places that are free, if this worker still claims.
+fn free_places(shared: &Shared) -> Option<OwnedSemaphorePermit> {
+    if shared.has_entered(Phase::Draining) {
+        return None;
+    }
+    let free = u32::try_from(shared.slots.available_permits().min(BATCH))
+        .ok()
+        .filter(|free| *free > 0)?;
+    Arc::clone(&shared.slots).try_acquire_many_owned(free).ok()
+}
+
+/// Settles what has ended and claims for the free places.
+async fn exchange(
+    shared: &Arc<Shared>,
+    ended: &Ended,
+    places: Option<&OwnedSemaphorePermit>,
+) -> Result<Claimed, Error> {
+    let (ended, now) = (ended.clone(), shared.client().now());
+    let request = places.map(|places| claim_request(shared, places));
     shared
         .client()
-        .write(BATCH, move |store| store.claim(&request, now))
+        .write(ended.len() + BATCH, move |store| {
+            settle(store, &ended, now)?;
+            request.as_ref().map_or_else(
+                || Ok(Claimed::default()),
+                |request| store.claim(request, now),
+            )
+        })
         .await
 }
 
-fn start(shared: &Arc<Shared>, claimed: Claimed, mut places: OwnedSemaphorePermit) {
+fn claim_request(shared: &Arc<Shared>, places: &OwnedSemaphorePermit) -> ClaimRequest {
+    // Said before the store is asked: what is scheduled from now on wakes this worker.
+    shared.sleeper.set_next(NextDue::default());
+    let wanted: Arc<dyn Wanted> = Arc::<Shared>::clone(shared);
+    // There are at most `BATCH` places.
+    let limit = u32::try_from(places.num_permits()).unwrap_or(u32::MAX);
+    ClaimRequest {
+        claim: shared.next_claim(),
+        limit,
+        wanted,
+    }
+}
+
+fn settle(store: &mut dyn Store, ended: &[Settlement], now: Now) -> Result<(), Error> {
+    for settlement in ended {
+        if !store.settle(settlement, now)? {
+            tracing::warn!(target: "afterhours", id = %settlement.id, "the claim on this run was lost: nothing of the attempt was stored");
+        }
+    }
+    Ok(())
+}
+
+async fn start(shared: &Arc<Shared>, claimed: Claimed, places: Option<OwnedSemaphorePermit>) {
+    let Some(mut places) = places else { return };
+    if shared.has_entered(Phase::Draining) {
+        // Claimed while the worker was told to stop: these never start.
+        return give_back(shared, claimed.runs).await;
+    }
     for run in claimed.runs {
         // There are as many places as were asked for.
         if let Some(place) = places.split(1) {
@@ -111,68 +122,45 @@ fn start(shared: &Arc<Shared>, claimed: Claimed, mut places: OwnedSemaphorePermi
     }
 }
 
-/// What was claimed while the worker was told to stop never starts.
-async fn give_back(shared: &Shared, claimed: Claimed) {
-    let now = shared.client().now();
-    let settlements: Vec<_> = claimed
-        .runs
-        .into_iter()
-        .map(|run| Settlement {
-            id: run.id,
-            claim: run.claim,
-            ending: Ending::Release,
-        })
-        .collect();
-    let released = shared.client().write(settlements.len(), move |store| {
-        settlements
-            .iter()
-            .try_for_each(|settlement| store.settle(settlement, now).map(drop))
+async fn give_back(shared: &Shared, runs: Vec<ClaimedRun>) {
+    let released = runs.into_iter().map(|run| Settlement {
+        id: run.id,
+        claim: run.claim,
+        ending: Ending::Release,
     });
-    if let Err(error) = released.await {
-        tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "claimed runs could not be given back; they are rescued later");
-    }
+    settle_apart(shared, released.collect()).await;
 }
 
-/// Notices what no wake-up told: commits of other processes, and the time.
-struct Looker {
-    conn: Option<Connection>,
-    seen: Option<Millis>,
-}
-
-impl Looker {
-    fn new(shared: &Shared) -> Self {
-        let conn = shared.client().readers().map(Readers::open);
-        let conn = conn.transpose().unwrap_or_else(|error| {
-            tracing::warn!(target: "afterhours", error = &error as &dyn std::error::Error, "no connection to look for other processes' commits");
-            None
-        });
-        let seen = conn.as_ref().and_then(|conn| data_version(conn).ok());
-        Self { conn, seen }
-    }
-
-    /// How long to sleep until the next run is due, and tells whoever schedules an earlier one.
-    fn sleep(&mut self, shared: &Shared, next: NextDue) -> Duration {
-        shared.sleeper.set_next(next);
-        let now = shared.client().now();
-        let wall = next.wall.map(|due| until(due, now.wall).min(CLOCK_LOOK));
-        let store = next.store.map(|due| until(due, now.store));
-        wall.into_iter()
-            .chain(store)
-            .fold(SAFETY_LOOK, Duration::min)
-    }
-
-    /// Waits until another connection has committed. In memory there is no other.
-    async fn changed(&mut self, shared: &Shared) {
-        let Some(conn) = &mut self.conn else {
-            return std::future::pending().await;
-        };
-        loop {
-            let version = data_version(conn).ok();
-            if version != self.seen {
-                self.seen = version;
-                return;
+/// One transaction for each, so that one that cannot be written does not hold up the others. What fails waits for
+/// the next round.
+async fn settle_apart(shared: &Shared, ended: Ended) {
+    for settlement in ended.iter() {
+        let (one, now) = ([settlement.clone()], shared.client().now());
+        match shared
+            .client()
+            .write(1, move |store| settle(store, &one, now))
+            .await
+        {
+            Ok(()) => shared.written(std::slice::from_ref(settlement)),
+            Err(error) => {
+                tracing::error!(target: "afterhours", id = %settlement.id, error = &error as &dyn std::error::Error, "the end of this attempt could not be stored; trying again");
+                shared.put_back(settlement.clone());
             }
-            shared.client().clock().sleep(CHEAP_LOOK).await;
         }
+    }
+}
+
+/// Without a store there is nobody to tell.
+fn give_up(shared: &Shared, ended: &[Settlement]) {
+    tracing::error!(target: "afterhours", runs = ended.len(), "the client was closed under this worker: these runs will be executed again");
+    shared.written(ended);
+}
+
+async fn sleep(shared: &Shared, looker: &mut Looker, next: NextDue) {
+    shared.sleeper.set_next(next);
+    tokio::select! {
+        biased;
+        () = shared.sleeper.woken() => {}
+        () = looker.something(shared, next) => {}
     }
 }

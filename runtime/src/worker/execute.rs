@@ -20,7 +20,7 @@ use crate::options::{Options, Policy};
 use crate::registry::Entry;
 use crate::retry;
 use crate::run::AttemptOutcome;
-use crate::store::{ClaimedRun, Ending, Settlement};
+use crate::store::{ClaimedRun, Ending};
 
 /// Errors are stored up to this many bytes.
 const LONGEST_ERROR: usize = 8 * 1024;
@@ -69,18 +69,27 @@ fn context(
         states: Arc::clone(&shared.plan.states),
         client: shared.client().clone(),
         cancel: Cancel::default(),
-        slot: Slot::new(Arc::clone(&shared.slots), place),
+        slot: Slot::new(
+            Arc::clone(&shared.slots),
+            Arc::clone(&shared.sleeper),
+            place,
+        ),
         run,
     })
 }
 
 async fn attempt(shared: Arc<Shared>, entry: Entry, policy: Policy, context: Context) {
     let end = perform(&shared, entry, &policy, &context).await;
-    // The next run can be claimed in the same transaction that writes this one's end.
+    // The next run can be claimed in the transaction that writes this one's end.
     context.inner().slot.end();
-    let ending = ending(&shared, &policy, &context, end);
-    settle(&shared, &context, ending).await;
-    shared.end(&context);
+    // The text and the destructor of an error are the job's code too.
+    let ending = catch_unwind(AssertUnwindSafe(|| ending(&shared, &policy, &context, end)))
+        .unwrap_or_else(|panic| {
+            let error = format!("panicked: {}", panic_text(&*panic));
+            failed_attempt(&shared, &policy, &context, AttemptOutcome::Panic, error)
+        });
+    tell(&ending);
+    shared.end(&context, ending);
 }
 
 /// How an attempt ended.
@@ -281,44 +290,6 @@ fn shorten(mut text: String) -> String {
         .find(|at| text.is_char_boundary(*at));
     text.truncate(end.unwrap_or(0));
     text
-}
-
-/// Writes the end down, as long as the store takes it and the claim holds.
-async fn settle(shared: &Shared, context: &Context, ending: Ending) {
-    tell(&ending);
-    let run = &context.inner().run;
-    let settlement = Settlement {
-        id: run.id,
-        claim: run.claim,
-        ending,
-    };
-    loop {
-        let settlement = settlement.clone();
-        let now = shared.client().now();
-        match shared
-            .client()
-            .write(1, move |store| store.settle(&settlement, now))
-            .await
-        {
-            Ok(true) => return,
-            Ok(false) => {
-                tracing::warn!(target: "afterhours", "the claim on this run was lost: nothing of this attempt was stored");
-                return;
-            }
-            Err(crate::Error::Closed) => {
-                tracing::error!(target: "afterhours", "the client was closed before the end of this attempt was stored; the run will be executed again");
-                return;
-            }
-            Err(error) => {
-                tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "the end of this attempt could not be stored; trying again");
-                shared
-                    .client()
-                    .clock()
-                    .sleep(Duration::from_millis(500))
-                    .await;
-            }
-        }
-    }
 }
 
 fn tell(ending: &Ending) {

@@ -3,6 +3,7 @@
 mod builder;
 mod claimer;
 mod execute;
+mod looker;
 mod maintain;
 mod schedule;
 mod scheduler;
@@ -22,6 +23,7 @@ use crate::error::Error;
 use crate::job_error::Result;
 
 use shared::{Plan, Shared};
+use shutdown::Rest;
 
 /// A worker that is ready to run: [`Worker::builder`] checks everything that can be checked before it starts.
 ///
@@ -67,14 +69,18 @@ impl Worker {
     /// If the worker cannot be registered in the store.
     pub async fn start(self) -> Result<RunningWorker, Error> {
         let shared = Shared::register(self.0).await?;
+        let claimer = tokio::spawn(claimer::run(Arc::clone(&shared)));
         let services = vec![
-            tokio::spawn(claimer::run(Arc::clone(&shared))),
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
             tokio::spawn(maintain::run(Arc::clone(&shared))),
         ];
         tracing::info!(target: "afterhours", worker = shared.id().0, concurrency = shared.concurrency(), "worker started");
         Ok(RunningWorker {
-            running: Some(Running { shared, services }),
+            running: Some(Running {
+                shared,
+                claimer,
+                services,
+            }),
         })
     }
 }
@@ -96,23 +102,35 @@ pub struct RunningWorker {
 #[derive(Debug)]
 struct Running {
     shared: Arc<Shared>,
+    /// Ends after the last attempt.
+    claimer: JoinHandle<()>,
+    /// End when the worker drains.
     services: Vec<JoinHandle<()>>,
 }
 
 impl RunningWorker {
     /// Waits for SIGINT or SIGTERM, then stops. A second signal ends the process at once; its runs are then rescued
-    /// by another worker, or by this one's successor.
+    /// by another worker, or by this one's successor. So does a plain `fn` that does not end after the grace period:
+    /// then the process exits with 0 from here.
     ///
     /// # Errors
     /// If signals cannot be handled, or the store fails while the worker says goodbye.
-    pub async fn until_signal(self) -> Result {
+    pub async fn until_signal(mut self) -> Result {
         let mut signals = shutdown::Signals::new()?;
         signals.first().await;
-        tokio::select! {
+        let Some(running) = self.running.take() else {
+            return Ok(());
+        };
+        let rest = tokio::select! {
             biased;
-            stopped = self.stop() => stopped,
+            rest = shutdown::stop(running) => rest?,
             code = signals.second() => std::process::exit(code),
+        };
+        if rest == Rest::Threads {
+            // At the end of `main` the runtime would wait for them, deaf to further signals.
+            std::process::exit(0);
         }
+        Ok(())
     }
 
     /// Stops claiming at once, lets running jobs go on for the grace period, then drops what is left and gives it
@@ -122,7 +140,10 @@ impl RunningWorker {
     /// If the store fails while the worker says goodbye; its runs are then rescued later.
     pub async fn stop(mut self) -> Result {
         match self.running.take() {
-            Some(running) => Ok(shutdown::stop(running.shared, running.services).await?),
+            Some(running) => {
+                shutdown::stop(running).await?;
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -134,7 +155,7 @@ impl Drop for RunningWorker {
             running.shared.drain();
             // Without a runtime its tasks are gone as well, and there is nothing left to wait for.
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(shutdown::stop(running.shared, running.services));
+                runtime.spawn(shutdown::stop(running));
             }
         }
     }

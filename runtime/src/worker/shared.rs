@@ -16,7 +16,7 @@ use crate::liveness::LockFile;
 use crate::registry::Registry;
 use crate::run::RunId;
 use crate::states::States;
-use crate::store::{ClaimId, Kind, Wanted, WorkerId};
+use crate::store::{ClaimId, Ending, Kind, Settlement, Wanted, WorkerId};
 use crate::wake::Sleeper;
 
 /// What the builder has checked.
@@ -78,6 +78,9 @@ pub(super) enum Phase {
     Aborting,
 }
 
+/// Ends of attempts, shared with the transaction that writes them.
+pub(super) type Ended = Arc<[Settlement]>;
+
 pub(super) struct Shared {
     pub(super) plan: Plan,
     id: WorkerId,
@@ -88,6 +91,8 @@ pub(super) struct Shared {
     pub(super) sleeper: Arc<Sleeper>,
     phase: watch::Sender<Phase>,
     active: Mutex<HashMap<RunId, Context>>,
+    /// How attempts ended that the claimer has not yet written down.
+    outbox: Mutex<Vec<Settlement>>,
     /// Changes whenever an attempt has ended and is written down.
     ended: watch::Sender<()>,
 }
@@ -129,6 +134,7 @@ impl Shared {
             sleeper: client.wakes().join(),
             phase: watch::Sender::new(Phase::Working),
             active: Mutex::default(),
+            outbox: Mutex::default(),
             ended: watch::Sender::new(()),
             plan,
         }))
@@ -174,6 +180,8 @@ impl Shared {
             *current = phase.max(*current);
             later
         });
+        // The claimer looks at the phase when it is awake.
+        self.sleeper.wake();
     }
 
     pub(super) fn has_entered(&self, phase: Phase) -> bool {
@@ -195,10 +203,43 @@ impl Shared {
         self.active().insert(context.id(), context.clone());
     }
 
-    /// Takes it out again, once its end is written down.
-    pub(super) fn end(&self, context: &Context) {
-        self.active().remove(&context.id());
+    /// Takes in how an attempt ended; the claimer writes it down.
+    pub(super) fn end(&self, context: &Context, ending: Ending) {
+        let run = &context.inner().run;
+        self.put_back(Settlement {
+            id: run.id,
+            claim: run.claim,
+            ending,
+        });
+        self.sleeper.wake();
+    }
+
+    /// Takes in what could not be written yet.
+    pub(super) fn put_back(&self, settlement: Settlement) {
+        self.outbox().push(settlement);
+    }
+
+    /// What has ended and is to be written down.
+    pub(super) fn take_ended(&self) -> Ended {
+        std::mem::take(&mut *self.outbox()).into()
+    }
+
+    /// Takes attempts out that are written down.
+    pub(super) fn written(&self, ended: &[Settlement]) {
+        if ended.is_empty() {
+            return;
+        }
+        let mut active = self.active();
+        for settlement in ended {
+            active.remove(&settlement.id);
+        }
+        drop(active);
         self.ended.send_replace(());
+    }
+
+    /// Whether the claimer has nothing more to do, ever.
+    pub(super) fn is_done(&self) -> bool {
+        self.has_entered(Phase::Draining) && self.active().is_empty()
     }
 
     /// Waits until no attempt is at work.
@@ -210,6 +251,10 @@ impl Shared {
         }
     }
 
+    fn outbox(&self) -> MutexGuard<'_, Vec<Settlement>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn active(&self) -> MutexGuard<'_, HashMap<RunId, Context>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -217,7 +262,10 @@ impl Shared {
 
 impl Wanted for Shared {
     fn rank(&self, kind: &Kind) -> Option<usize> {
-        let envelope = self.plan.registry.get(&kind.job)?.envelope;
+        let entry = self.plan.registry.get(&kind.job)?;
+        // The check at the start was for the job's own queue; the call site may have named another.
+        self.plan.states.check(entry.job).ok()?;
+        let envelope = entry.envelope;
         if (envelope.version, envelope.signature) != (kind.version, kind.signature) {
             return None;
         }

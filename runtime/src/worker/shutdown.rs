@@ -1,18 +1,28 @@
 //! Stopping in good order: on a signal, within the grace period, with nothing lost.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-
-use super::shared::Shared;
+use super::Running;
 use crate::error::Error;
 
 /// After the grace period, dropped attempts are given back to the store within this time.
 const GIVING_BACK: Duration = Duration::from_secs(5);
 
+/// What a worker leaves behind when it has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    Nothing,
+    /// Plain `fn`s that do not end.
+    Threads,
+}
+
 /// Stops a worker. What does not end is reported by name; its claim stays until it ends, or until the process does.
-pub(super) async fn stop(shared: Arc<Shared>, services: Vec<JoinHandle<()>>) -> Result<(), Error> {
+pub(super) async fn stop(running: Running) -> Result<Rest, Error> {
+    let Running {
+        shared,
+        claimer,
+        services,
+    } = running;
     shared.drain();
     for service in services {
         // A service that panicked has ended too, and was reported by the panic hook.
@@ -30,15 +40,17 @@ pub(super) async fn stop(shared: Arc<Shared>, services: Vec<JoinHandle<()>>) -> 
         .collect();
     if !left.is_empty() {
         tracing::error!(target: "afterhours", jobs = left.join(", "), "these attempts do not end; their runs are taken back when the process has ended");
-        return Ok(());
+        return Ok(Rest::Threads);
     }
+    // A claim that was under way is given back before the worker's row goes: without it nobody would look for them.
+    let _ = claimer.await;
     let id = shared.id();
     shared
         .client()
         .write(1, move |store| store.unregister(id))
         .await?;
     tracing::info!(target: "afterhours", worker = id.0, "worker stopped");
-    Ok(())
+    Ok(Rest::Nothing)
 }
 
 async fn ended_within(end: impl Future<Output = ()>, limit: impl Future<Output = ()>) -> bool {
@@ -79,7 +91,9 @@ mod unix {
         }
 
         pub(crate) async fn first(&mut self) {
-            tracing::info!(target: "afterhours", signal = self.next().await, "stopping");
+            // Outside of the macro, which looks at its fields only if somebody listens.
+            let signal = self.next().await;
+            tracing::info!(target: "afterhours", signal, "stopping");
         }
 
         /// The exit code that a process killed by this signal has in a shell.

@@ -1,0 +1,34 @@
+//! The jobs of the worker process. The tests include this file too, so both agree on names and arguments.
+
+use std::time::Duration;
+
+use afterhours::{Context, JobError, Result, job};
+
+use super::ledger::Ledger;
+
+/// Works for a while.
+#[job(name = "process.work", timeout = "10m")]
+pub(crate) async fn work(#[state] ledger: &Ledger, ctx: &Context, millis: u64) -> Result<u32> {
+    ledger.note(ctx, "start");
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+    ledger.note(ctx, "end");
+    Ok(ctx.attempt())
+}
+
+/// Never ends at the first attempt; fails at the second, so that its history can be read.
+#[job(name = "process.fall", timeout = "10m")]
+pub(crate) async fn fall(#[state] ledger: &Ledger, ctx: &Context) -> Result {
+    ledger.note(ctx, "start");
+    if ctx.attempt() == 1 {
+        std::future::pending::<()>().await;
+    }
+    Err(JobError::discard("the second attempt has been reached"))
+}
+
+/// Holds its thread and does not listen.
+#[job(name = "process.deaf", timeout = "10m")]
+pub(crate) fn deaf(#[state] ledger: &Ledger, ctx: &Context, millis: u64) {
+    ledger.note(ctx, "start");
+    std::thread::sleep(Duration::from_millis(millis));
+    ledger.note(ctx, "end");
+}

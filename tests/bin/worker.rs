@@ -1,0 +1,104 @@
+//! A process for the tests to start, signal and kill. Its first argument says what it does.
+
+mod jobs;
+mod ledger;
+
+use std::io::Write;
+use std::time::Duration;
+
+use afterhours::{Client, Error, JobError, Result, Worker};
+use ledger::Ledger;
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["work", database, ledger, concurrency, grace] => {
+            work(database, ledger, concurrency.parse()?, grace.parse()?).await
+        }
+        ["produce", database, count] => produce(database, count.parse()?).await,
+        ["install"] => install().await,
+        ["open-as-nobody", database] => open_as_nobody(database).await,
+        ["build"] => build().await,
+        _ => Err(JobError::from("unknown arguments")),
+    }
+}
+
+/// Works until a signal.
+async fn work(database: &str, ledger: &str, concurrency: usize, grace: u64) -> Result {
+    let client = Client::open(database).await?;
+    let worker = Worker::builder(client)
+        .state(Ledger(ledger.into()))
+        .concurrency(concurrency)
+        .shutdown_grace(Duration::from_millis(grace))
+        .build()?
+        .start()
+        .await?;
+    let end = worker.until_signal();
+    tokio::pin!(end);
+    // The signal handlers stand once the future has been polled.
+    tokio::select! {
+        biased;
+        ended = &mut end => return ended,
+        () = std::future::ready(()) => say("ready")?,
+    }
+    end.await?;
+    say("stopped")
+}
+
+/// Enqueues and says the id of each run that was accepted.
+async fn produce(database: &str, count: u64) -> Result {
+    Client::open(database).await?.install()?;
+    for _ in 0..count {
+        let run = jobs::work::perform_async(5).await?;
+        say(run.id())?;
+    }
+    Ok(())
+}
+
+/// The life of the installed client.
+async fn install() -> Result {
+    let before = jobs::work::perform_async(1).await;
+    say(before.is_err_and(|error| matches!(error, Error::NoClient)))?;
+    let client = Client::open_in_memory().await?;
+    client.install()?;
+    say(client
+        .install()
+        .err()
+        .map_or_else(|| "installed twice".to_owned(), |error| error.to_string()))?;
+    let _running = Worker::builder(client)
+        .state(Ledger("/dev/null".into()))
+        .build()?
+        .start()
+        .await?;
+    let run = jobs::work::perform_async(1).await?;
+    let same = jobs::work::handle(run.id());
+    say(same.join().await?)
+}
+
+/// Gives up its rights, then opens.
+async fn open_as_nobody(database: &str) -> Result {
+    nix::unistd::setgid(nix::unistd::Gid::from_raw(65534))?;
+    nix::unistd::setuid(nix::unistd::Uid::from_raw(65534))?;
+    say(opened(Client::open(database).await))
+}
+
+fn opened(client: Result<Client, Error>) -> String {
+    client.map_or_else(|error| error.to_string(), |_| "opened".to_owned())
+}
+
+/// Builds a worker and says what came of it.
+async fn build() -> Result {
+    let client = Client::open_in_memory().await?;
+    let built = Worker::builder(client)
+        .state(Ledger("/dev/null".into()))
+        .build();
+    say(built.map_or_else(|error| error.to_string(), |_| "built".to_owned()))
+}
+
+fn say(what: impl std::fmt::Display) -> Result {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{what}")?;
+    Ok(out.flush()?)
+}

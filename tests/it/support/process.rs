@@ -1,0 +1,167 @@
+//! Processes that a test starts and signals, and the ledger they write. None outlives its test.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Folder, LIMIT};
+
+/// A running process.
+pub(crate) struct Process {
+    child: Child,
+    said: Receiver<String>,
+}
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> std::io::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let (say, said) = channel();
+        let out = child.stdout.take();
+        std::thread::spawn(move || {
+            let lines = out.into_iter().flat_map(|out| BufReader::new(out).lines());
+            for line in lines.map_while(Result::ok) {
+                let _ = say.send(line);
+            }
+        });
+        Ok(Self { child, said })
+    }
+
+    /// A worker process on the store of this folder, once it works.
+    pub(crate) fn worker(
+        folder: &Folder,
+        concurrency: u32,
+        grace: Duration,
+    ) -> std::io::Result<Self> {
+        let process = Self::start(
+            worker()
+                .arg("work")
+                .args([folder.store(), ledger_path(folder)])
+                .arg(concurrency.to_string())
+                .arg(grace.as_millis().to_string()),
+        )?;
+        assert_eq!(process.line(), "ready");
+        Ok(process)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line of its output.
+    pub(crate) fn line(&self) -> String {
+        self.said
+            .recv_timeout(LIMIT)
+            .expect("a line from the process")
+    }
+
+    /// Lines that came and were not read.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.said.iter().collect()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("a pid is a pid_t"));
+        kill(pid, signal).expect("the process is a child that was not waited for");
+    }
+
+    /// Kills it and waits until it is gone.
+    pub(crate) fn kill(&mut self) -> std::io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    pub(crate) fn has_ended(&mut self) -> std::io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(&mut self) -> std::io::Result<ExitStatus> {
+        let mut end = None;
+        wait_until("the end of the process", || {
+            end = self.child.try_wait().ok().flatten();
+            end.is_some()
+        });
+        end.ok_or_else(|| std::io::Error::other("no end"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The worker program, to be told what to do.
+pub(crate) fn worker() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_worker"))
+}
+
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < LIMIT, "waited too long for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub(crate) fn ledger_path(folder: &Folder) -> PathBuf {
+    folder.path().join("ledger")
+}
+
+/// A line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) run: String,
+    pub(crate) attempt: u32,
+    pub(crate) what: String,
+    pub(crate) pid: u32,
+    /// Microseconds.
+    pub(crate) time: u64,
+}
+
+/// What the processes have written so far.
+pub(crate) fn ledger(folder: &Folder) -> Vec<Entry> {
+    read(&ledger_path(folder))
+}
+
+fn read(path: &Path) -> Vec<Entry> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(entry).collect()
+}
+
+fn entry(line: &str) -> Option<Entry> {
+    let mut words = line.split(' ');
+    Some(Entry {
+        run: words.next()?.to_owned(),
+        attempt: words.next()?.parse().ok()?,
+        what: words.next()?.to_owned(),
+        pid: words.next()?.parse().ok()?,
+        time: words.next()?.parse().ok()?,
+    })
+}
+
+/// Waits until the ledger is as wanted.
+pub(crate) fn wait_for_ledger(
+    folder: &Folder,
+    what: &str,
+    wanted: impl Fn(&[Entry]) -> bool,
+) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    wait_until(what, || {
+        entries = ledger(folder);
+        wanted(&entries)
+    });
+    entries
+}
+
+/// How many lines say this.
+pub(crate) fn count(entries: &[Entry], what: &str) -> usize {
+    entries.iter().filter(|entry| entry.what == what).count()
+}
