@@ -81,7 +81,7 @@ impl<T> Handle<T> {
     }
 
     async fn look(&self, client: &Client) -> Result<RunView, Error> {
-        match client.view(self.id).await? {
+        match client.view(self.id).await?.filter(|view| !view.is_expired) {
             None => Err(Error::Gone { id: self.id }),
             Some(view) if !self.is_mine(&view.job) => Err(Error::WrongJob {
                 id: self.id,
@@ -142,10 +142,13 @@ impl<T: DeserializeOwned> Handle<T> {
                 reason,
             }),
             Ending::Failed { error, .. } => Err(self.failure(client, error).await),
-            Ending::Retry { .. }
-            | Ending::Snooze { .. }
-            | Ending::Release
-            | Ending::Park { .. } => Err(Error::Gone { id: self.id }),
+            Ending::Park { reason } => Err(Error::Incompatible {
+                id: self.id,
+                reason,
+            }),
+            Ending::Retry { .. } | Ending::Snooze { .. } | Ending::Release => {
+                Err(Error::Gone { id: self.id })
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod bad_files;
 mod bad_settings;
 mod client;
 mod crash;
+mod fleet;
 mod incompatible;
 mod join;
 mod order;

@@ -198,6 +198,8 @@ pub(crate) struct RunView {
     pub(crate) status: Status,
     /// The result's bytes, once done.
     pub(crate) result: Option<Vec<u8>>,
+    /// Its time to be kept is over, and pruning has not got to it yet.
+    pub(crate) is_expired: bool,
 }
 
 /// What a transaction changed that others should hear of once it is committed.
@@ -207,7 +209,7 @@ pub(crate) struct Effects {
     pub(crate) ready: bool,
     /// Runs were scheduled, the earliest for these moments.
     pub(crate) scheduled: NextDue,
-    /// Runs that finished, with their results.
+    /// Runs that finished or were parked, with their results.
     pub(crate) finished: Vec<(RunId, Ending)>,
 }
 
@@ -262,11 +264,14 @@ pub(crate) trait Store {
 }
 
 impl Ending {
-    /// Whether nothing more will happen to the run.
-    pub(crate) fn is_finish(&self) -> bool {
-        matches!(
-            self,
-            Self::Done { .. } | Self::Failed { .. } | Self::Cancelled { .. }
-        )
+    /// Whether this is all that a joiner of this build can wait for.
+    pub(crate) fn concerns_joiners(&self) -> bool {
+        match self {
+            Self::Done { .. }
+            | Self::Failed { .. }
+            | Self::Cancelled { .. }
+            | Self::Park { .. } => true,
+            Self::Retry { .. } | Self::Snooze { .. } | Self::Release => false,
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Seat};
 use super::shared::{Lanes, Plan};
 use crate::client::Client;
 use crate::error::Error;
@@ -82,6 +82,8 @@ impl WorkerBuilder {
     }
 
     /// This is worker `index` of `total`, from 1. Default: `AFTERHOURS_WORKER` (such as `2/4`), else 1 of 1.
+    /// Each schedule has one worker that fires it, by the crc32 of the job's name; the others follow within a second
+    /// if that one is gone. Runs are shared by all workers in any case.
     pub fn index(mut self, index: u32, total: u32) -> Self {
         self.index = Some((index, total));
         self
@@ -127,10 +129,7 @@ impl WorkerBuilder {
             None => Registry::linked()?,
         };
         check_concurrency(self.concurrency)?;
-        check_index(
-            self.index
-                .map_or_else(index_from_environment, |index| Ok(Some(index)))?,
-        )?;
+        let seat = self.seat()?;
         for job in registry
             .jobs()
             .filter(|job| self.lanes.rank(job.queue).is_some())
@@ -141,7 +140,7 @@ impl WorkerBuilder {
         warn_of_abort();
         let schedules = registry
             .jobs()
-            .filter_map(|job| Schedule::of(job).transpose())
+            .filter_map(|job| Schedule::of(job, seat).transpose())
             .collect::<Result<_, _>>()?;
         Ok(Worker(Plan {
             client: self.client,
@@ -154,6 +153,24 @@ impl WorkerBuilder {
             startup_jitter: self.startup_jitter,
             random: fastrand::f64,
         }))
+    }
+}
+
+impl WorkerBuilder {
+    /// This worker's place in the fleet, as the builder or the environment tells it.
+    fn seat(&self) -> Result<Seat, Error> {
+        let told = match self.index {
+            Some(index) => Some(index),
+            None => index_from_environment()?,
+        };
+        let (index, total) = told.unwrap_or((1, 1));
+        if index == 0 || index > total {
+            return Err(Error::Setting {
+                setting: "worker index",
+                reason: format!("there is no worker {index} of {total}: count from 1 to the total"),
+            });
+        }
+        Ok(Seat { index, total })
     }
 }
 
@@ -178,16 +195,6 @@ fn check_concurrency(concurrency: usize) -> Result<(), Error> {
         setting: "concurrency",
         reason: format!("{concurrency} attempts at a time are not possible: give 1 to {most}"),
     })
-}
-
-fn check_index(index: Option<(u32, u32)>) -> Result<(), Error> {
-    match index {
-        Some((index, total)) if index == 0 || index > total => Err(Error::Setting {
-            setting: "worker index",
-            reason: format!("there is no worker {index} of {total}: count from 1 to the total"),
-        }),
-        _ => Ok(()),
-    }
 }
 
 fn index_from_environment() -> Result<Option<(u32, u32)>, Error> {

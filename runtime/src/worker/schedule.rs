@@ -14,6 +14,22 @@ use crate::job::{JobDef, ScheduleDef};
 pub(super) struct Schedule {
     pub(super) job: &'static JobDef,
     rule: Rule,
+    /// How long this worker leaves a tick to the one that goes first.
+    pub(super) handicap: Millis,
+}
+
+/// Which worker of how many this is, from 1.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seat {
+    pub(super) index: u32,
+    pub(super) total: u32,
+}
+
+impl Seat {
+    /// Whether this worker goes first: the ticks are spread over the workers by the crc32 of the job's name.
+    fn goes_first(self, name: &str) -> bool {
+        crc32fast::hash(name.as_bytes()) % self.total + 1 == self.index
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -24,13 +40,24 @@ enum Rule {
     Cron(Box<Cron>),
 }
 
+impl Rule {
+    /// Long enough for the worker that goes first, and short enough that a second worker takes over within a second.
+    fn handicap(&self) -> Millis {
+        const LONGEST: Millis = 750;
+        match self {
+            Self::Every(interval) => LONGEST.min(interval / 2),
+            Self::Cron(_) => LONGEST,
+        }
+    }
+}
+
 /// A tick found this long after its time, or after half the interval if that is shorter, is late; after that it
 /// was missed.
 const LATE: Millis = 5 * 60 * 1000;
 
 impl Schedule {
     /// The schedule of a job that has one.
-    pub(super) fn of(job: &'static JobDef) -> Result<Option<Self>, Error> {
+    pub(super) fn of(job: &'static JobDef, seat: Seat) -> Result<Option<Self>, Error> {
         let wrong = |reason: String| Error::Schedule {
             job: job.name,
             reason,
@@ -52,7 +79,16 @@ impl Schedule {
                 ))
             }
         };
-        Ok(Some(Self { job, rule }))
+        let handicap = if seat.goes_first(job.name) {
+            0
+        } else {
+            rule.handicap()
+        };
+        Ok(Some(Self {
+            job,
+            rule,
+            handicap,
+        }))
     }
 
     /// Whether it ticks on the wall clock; else on the store's.
@@ -130,7 +166,9 @@ mod tests {
             schedule: Some(def),
             ..JobDef::scheduled("job", "file.rs", 1, |_| unreachable!("never started"))
         }));
-        Schedule::of(job).unwrap().unwrap()
+        Schedule::of(job, Seat { index: 1, total: 1 })
+            .unwrap()
+            .unwrap()
     }
 
     fn check(def: ScheduleDef, last: Option<Millis>, now: Millis, expected: Millis) {
@@ -175,5 +213,24 @@ mod tests {
         };
         check(minutely, Some(0), 10 * MINUTE + 29_000, 10 * MINUTE);
         check(minutely, Some(0), 10 * MINUTE + 31_000, 11 * MINUTE);
+    }
+
+    #[test]
+    fn of_all_workers_one_goes_first() {
+        let daily = ScheduleDef::Cron {
+            expression: "@daily",
+            timezone: "UTC",
+        };
+        for total in 1..=4 {
+            let handicap = |index| {
+                let job = schedule(daily).job;
+                Schedule::of(job, Seat { index, total })
+                    .unwrap()
+                    .unwrap()
+                    .handicap
+            };
+            let first: Vec<_> = (1..=total).filter(|index| handicap(*index) == 0).collect();
+            assert_eq!(first, [crc32fast::hash(b"job") % total + 1]);
+        }
     }
 }

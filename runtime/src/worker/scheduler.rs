@@ -76,7 +76,7 @@ impl Agenda {
         } else {
             &mut self.store
         };
-        heap.push(entry.at, entry);
+        heap.push(entry.at.saturating_add(entry.schedule.handicap), entry);
     }
 
     fn pop(&mut self, now: Now) -> Option<Entry> {

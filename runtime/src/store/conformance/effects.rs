@@ -86,7 +86,7 @@ fn a_finish_is_told_with_its_ending(trial: &mut Trial) {
         let run = trial.claimed_one(worker);
         let settlement = super::settlement(&run, ending.clone());
         let (_, effects) = trial.watched(|store, now| store.settle(&settlement, now));
-        let expected = if ending.is_finish() {
+        let expected = if ending.concerns_joiners() {
             vec![run.id]
         } else {
             vec![]

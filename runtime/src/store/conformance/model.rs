@@ -43,6 +43,7 @@ impl Model {
     pub(super) fn insert(&mut self, id: RunId, new: &NewRun, now: Now, tick: Option<Millis>) {
         let (state, due_at) = match new.due {
             Due::Wall(due) if due > now.wall => (State::Scheduled, due),
+            Due::Wall(passed) => (State::Ready, passed),
             Due::Store(due) if due > now.store => (State::Scheduled, now.wall + due - now.store),
             _ => (State::Ready, now.wall),
         };

@@ -44,7 +44,11 @@ pub(super) fn insert_due(
                 Some(now.wall + (due - now.store)),
             )
         }
-        Due::Now | Due::Wall(_) | Due::Store(_) => {
+        Due::Wall(passed) => {
+            effects.ready = true;
+            (State::Ready, None, None, Some(passed))
+        }
+        Due::Now | Due::Store(_) => {
             effects.ready = true;
             (State::Ready, None, None, None)
         }

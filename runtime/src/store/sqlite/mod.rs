@@ -154,7 +154,7 @@ impl Store for Core {
             Ending::Release => release::release(&self.conn, &mut self.effects, settlement)?,
             Ending::Park { reason } => park::park(&self.conn, settlement, reason)?,
         };
-        if held && settlement.ending.is_finish() {
+        if held && settlement.ending.concerns_joiners() {
             self.effects
                 .finished
                 .push((settlement.id, settlement.ending.clone()));

@@ -8,7 +8,7 @@ use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
 use crate::store::RunView;
 
 const RUN: &str = "
-    SELECT job, state, attempts, started_at, finished_at, due_wall, due_store, note, result
+    SELECT job, state, attempts, started_at, finished_at, due_wall, due_store, note, result, expires
     FROM afterhours_runs JOIN afterhours_kinds ON afterhours_kinds.id = kind WHERE afterhours_runs.id = ?1";
 const ATTEMPTS: &str = "SELECT attempt, outcome, error, started_at, ended_at FROM afterhours_attempts WHERE run = ?1 ORDER BY seq";
 
@@ -42,11 +42,13 @@ pub(crate) fn data_version(conn: &Connection) -> Result<i64, Error> {
 
 fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<RunView> {
     let state = State::from_code(row.get("state")?);
+    let expires: Option<Millis> = row.get("expires")?;
     Ok(RunView {
         job: row.get("job")?,
         state,
         status: status(row, state, now)?,
         result: row.get("result")?,
+        is_expired: expires.is_some_and(|expires| expires <= now.store),
     })
 }
 

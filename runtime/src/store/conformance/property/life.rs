@@ -190,7 +190,7 @@ impl Life {
             },
             _ => NextDue::default(),
         };
-        let finished = if held && ending.is_finish() {
+        let finished = if held && ending.concerns_joiners() {
             &[id][..]
         } else {
             &[]
