@@ -263,3 +263,51 @@ async fn a_job_runs_on_every_kind_of_worker_call() -> Result {
     assert_eq!(sum.ok_or_else(|| JobError::from("not run"))??, 2);
     Ok(())
 }
+
+#[job(name = "perform.blocking_parent")]
+fn blocking_parent() -> Result<u64> {
+    // The client of the attempt around it, not an installed one.
+    let run = blocking_child::prepare(20).enqueue_blocking()?;
+    Ok(run.id().to_string().parse()?)
+}
+
+#[job(name = "perform.blocking_child")]
+async fn blocking_child(n: u64) -> Result<u64> {
+    Ok(n + 1)
+}
+
+#[tokio::test]
+async fn a_plain_fn_enqueues_without_await() -> Result {
+    let client = Client::open_in_memory().await?;
+    let worker = Worker::builder(client.clone())
+        .jobs([blocking_parent::JOB, blocking_child::JOB])
+        .build()?
+        .start()
+        .await?;
+    let child = client
+        .enqueue(blocking_parent::prepare())
+        .await?
+        .join()
+        .await?;
+    let child = blocking_child::handle(child.to_string().parse()?).on(&client);
+    assert_eq!(child.join().await?, 21);
+    worker.stop().await
+}
+
+/// It blocks the thread of the runtime, which is unwise, but it neither panics nor waits for ever.
+#[tokio::test]
+async fn enqueueing_without_await_inside_a_task_does_not_lock_up() -> Result {
+    #[job(name = "perform.blocking_inside")]
+    async fn parent() -> Result {
+        blocking_child::prepare(1).enqueue_blocking()?;
+        Ok(())
+    }
+    let client = Client::open_in_memory().await?;
+    let worker = Worker::builder(client.clone())
+        .jobs([parent::JOB])
+        .build()?
+        .start()
+        .await?;
+    client.enqueue(parent::prepare()).await?.join().await?;
+    worker.stop().await
+}

@@ -4,7 +4,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{JoinHandle, current};
+use std::task::{self, Poll, Wake, Waker};
+use std::thread::{JoinHandle, Thread, current, park};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -131,7 +132,8 @@ impl Writer {
         reply.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// As [`Writer::call`], for threads outside of a runtime.
+    /// As [`Writer::call`], waiting on this thread. Only the writer thread can answer then, which needs no runtime, so
+    /// this cannot lock one up, wherever it is called.
     pub(crate) fn call_blocking<R, F>(&self, rows: usize, work: F) -> Result<R, Error>
     where
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
@@ -139,7 +141,7 @@ impl Writer {
     {
         let reply = self.shared.push(rows, work)?;
         self.shared.hand_over();
-        reply.blocking_recv().unwrap_or(Err(Error::Closed))
+        block_on(reply).unwrap_or(Err(Error::Closed))
     }
 
     /// Commits what waits, closes the connection and ends the thread. Twice is fine. May wait for a commit.
@@ -381,6 +383,27 @@ struct Leadership<'a>(&'a Shared);
 impl Drop for Leadership<'_> {
     fn drop(&mut self) {
         self.0.step_down(Vec::new(), true);
+    }
+}
+
+/// Parks this thread until `future` is ready.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(current())));
+    let mut context = task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => park(),
+        }
     }
 }
 

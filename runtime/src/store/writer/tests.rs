@@ -230,14 +230,16 @@ async fn a_closed_writer_says_so_and_can_be_closed_again() {
 fn whoever_closes_waits_for_the_end() {
     let writer = Arc::new(in_memory());
     let held = hold(&writer);
+    let one_by_one = Arc::new(Mutex::new(()));
     let closers: Vec<_> = (0..3)
         .map(|_| {
-            let writer = Arc::clone(&writer);
+            let (writer, one_by_one) = (Arc::clone(&writer), Arc::clone(&one_by_one));
             let (calling, called) = mpsc::channel();
             let closer = std::thread::spawn(move || {
                 calling.send(()).unwrap();
                 writer.close();
-                // Held while the writer works, so this fails if it still does.
+                let _looking = one_by_one.lock().unwrap();
+                // The writer's thread has the lock while it works, so this fails if it still does.
                 writer
                     .shared
                     .core
