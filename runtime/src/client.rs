@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use crate::blocking::blocking;
 use crate::clock::{Clock, Now};
-use crate::config::ClientBuilder;
 use crate::error::Error;
 use crate::joiners::Joiners;
 use crate::liveness::LockFile;
@@ -59,36 +59,6 @@ struct Shared {
 static INSTALLED: OnceLock<Client> = OnceLock::new();
 
 impl Client {
-    /// Opens the store in this file; creates and migrates it if need be.
-    ///
-    /// # Errors
-    /// If the folder does not exist or everybody can write to it, if the file is no database, damaged, read-only,
-    /// of a newer schema, or locked for 30 s. The file is then left as it was.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::builder(path).open().await
-    }
-
-    /// A store that is gone when its last client and worker are; for tests and for work that may be lost.
-    ///
-    /// # Errors
-    /// If SQLite has no memory, or no thread can be started.
-    pub async fn open_in_memory() -> Result<Self, Error> {
-        ClientBuilder::new(Location::Memory).open().await
-    }
-
-    /// Settings for [`Client::open`].
-    pub fn builder(path: impl AsRef<Path>) -> ClientBuilder {
-        ClientBuilder::new(Location::File(path.as_ref().to_owned()))
-    }
-
-    /// Creates or migrates the file and closes it again: a step for releases. Opening does it too.
-    ///
-    /// # Errors
-    /// As [`Client::open`].
-    pub async fn migrate(path: impl AsRef<Path>) -> Result<(), Error> {
-        Self::open(path).await?.close().await
-    }
-
     /// Makes this the client that `perform_*` functions use in this process.
     ///
     /// # Errors
@@ -280,14 +250,4 @@ fn lock_to_open(path: &Path) -> Result<LockFile, Error> {
         source,
     })?;
     Ok(lock)
-}
-
-/// Does something that blocks, away from the tasks.
-pub(crate) async fn blocking<R: Send + 'static>(
-    work: impl FnOnce() -> Result<R, Error> + Send + 'static,
-) -> Result<R, Error> {
-    // The work does not panic; its thread is only taken away when the runtime shuts down.
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or(Err(Error::Closed))
 }

@@ -1,9 +1,44 @@
-//! The settings of a client.
+//! Opening a client, and its settings.
 
-use crate::client::{Client, blocking};
+use std::path::Path;
+
+use crate::blocking::blocking;
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::store::sqlite::{Location, Settings};
+
+impl Client {
+    /// Opens the store in this file; creates and migrates it if need be.
+    ///
+    /// # Errors
+    /// If the folder does not exist or everybody can write to it, if the file is no database, damaged, read-only,
+    /// of a newer schema, or locked for 30 s. The file is then left as it was.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::builder(path).open().await
+    }
+
+    /// A store that is gone when its last client and worker are; for tests and for work that may be lost.
+    ///
+    /// # Errors
+    /// If SQLite has no memory, or no thread can be started.
+    pub async fn open_in_memory() -> Result<Self, Error> {
+        ClientBuilder::new(Location::Memory).open().await
+    }
+
+    /// Settings for [`Client::open`].
+    pub fn builder(path: impl AsRef<Path>) -> ClientBuilder {
+        ClientBuilder::new(Location::File(path.as_ref().to_owned()))
+    }
+
+    /// Creates or migrates the file and closes it again: a step for releases. Opening does it too.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub async fn migrate(path: impl AsRef<Path>) -> Result<(), Error> {
+        Self::open(path).await?.close().await
+    }
+}
 
 /// What survives a power cut. A crash of the process loses nothing with either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

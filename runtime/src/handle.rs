@@ -9,10 +9,9 @@ use tokio::sync::watch;
 
 use crate::client::Client;
 use crate::codec::Decoder;
-use crate::context::Context;
+use crate::context::{Context, current_client};
 use crate::error::Error;
 use crate::job::JobDef;
-use crate::perform::current_client;
 use crate::run::{Failure, RunId, State, Status};
 use crate::store::{Ending, RunView};
 

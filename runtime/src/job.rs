@@ -1,6 +1,5 @@
 //! What `#[job]` says about a function, as constant data.
 
-use std::any::TypeId;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use crate::call::{Attempt, Call, StartError};
 use crate::codec::{Envelope, Tracer};
 use crate::retry::Backoff;
+use crate::states::StateDef;
 
 /// A job that a worker can be told to run: `.jobs([send_email::JOB])`.
 #[derive(Clone, Copy)]
@@ -156,30 +156,6 @@ pub enum ScheduleDef {
         /// An IANA name.
         timezone: &'static str,
     },
-}
-
-/// A state that a job's function asks for.
-#[derive(Clone, Copy)]
-pub struct StateDef {
-    pub(crate) id: fn() -> TypeId,
-    pub(crate) name: fn() -> &'static str,
-}
-
-impl StateDef {
-    /// The state of type `T`.
-    #[must_use]
-    pub const fn of<T: ?Sized + Send + Sync + 'static>() -> Self {
-        Self {
-            id: TypeId::of::<T>,
-            name: std::any::type_name::<T>,
-        }
-    }
-}
-
-impl fmt::Debug for StateDef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("StateDef").field(&(self.name)()).finish()
-    }
 }
 
 /// What a job's arguments look like: their names and types as written, and the inside of the user's types.

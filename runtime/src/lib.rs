@@ -24,6 +24,7 @@
 //! }
 //! ```
 
+mod blocking;
 mod call;
 mod client;
 mod clock;
@@ -43,6 +44,7 @@ mod readers;
 mod registry;
 mod retry;
 mod run;
+mod slot;
 mod states;
 mod store;
 mod wake;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::client::Client;
 use crate::clock::{duration_millis, to_millis};
 use crate::codec::{DecodeError, Decoder, Encoder, seal};
-use crate::context::Context;
+use crate::context::current_client;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::job::JobDef;
@@ -244,14 +244,6 @@ impl Client {
             .map(|(job, id)| Handle::new(Some(self.clone()), job, id))
             .collect())
     }
-}
-
-/// The client of the attempt around the caller, else the installed one.
-pub(crate) fn current_client() -> Result<Client, Error> {
-    Context::current()
-        .map(|context| context.client().clone())
-        .or_else(Client::installed)
-        .ok_or(Error::NoClient)
 }
 
 /// The future that stores a run; it gives the run's [`Handle`].

@@ -6,9 +6,10 @@ pub use inventory;
 
 pub use crate::call::{Attempt, Call, JobArgument, JobReturn, Outcome, StartError};
 pub use crate::codec::{DecodeError, Decoder, Encoder, Tracer};
-pub use crate::job::{JobDef, Registered, ScheduleDef, SignatureDef, StateDef};
+pub use crate::job::{JobDef, Registered, ScheduleDef, SignatureDef};
 pub use crate::perform::prepare;
 pub use crate::retry::Backoff;
+pub use crate::states::StateDef;
 
 use crate::handle::Handle;
 use crate::job::Job;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use crate::client::blocking;
+use crate::blocking::blocking;
 use crate::error::Error;
 use crate::store::sqlite::{Settings, open_reader};
 

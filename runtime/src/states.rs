@@ -5,8 +5,29 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::Error;
-use crate::job::{JobDef, StateDef};
+/// A state that a job's function asks for.
+#[derive(Clone, Copy)]
+pub struct StateDef {
+    id: fn() -> TypeId,
+    pub(crate) name: fn() -> &'static str,
+}
+
+impl StateDef {
+    /// The state of type `T`.
+    #[must_use]
+    pub const fn of<T: ?Sized + Send + Sync + 'static>() -> Self {
+        Self {
+            id: TypeId::of::<T>,
+            name: std::any::type_name::<T>,
+        }
+    }
+}
+
+impl fmt::Debug for StateDef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StateDef").field(&(self.name)()).finish()
+    }
+}
 
 /// Shared values by type; each is stored as the `Arc<T>` it is lent from, so `T` may be a `dyn Trait`.
 #[derive(Default)]
@@ -22,16 +43,11 @@ impl States {
         self.0.get(&TypeId::of::<T>())?.downcast_ref()
     }
 
-    /// Whether everything that `job` asks for is there.
-    pub(crate) fn check(&self, job: &JobDef) -> Result<(), Error> {
-        let missing = |state: &&StateDef| !self.0.contains_key(&(state.id)());
-        match job.states.iter().find(missing) {
-            None => Ok(()),
-            Some(state) => Err(Error::MissingState {
-                job: job.name,
-                state: (state.name)(),
-            }),
-        }
+    /// The first of these that is not there.
+    pub(crate) fn missing<'a>(&self, wanted: &'a [StateDef]) -> Option<&'a StateDef> {
+        wanted
+            .iter()
+            .find(|state| !self.0.contains_key(&(state.id)()))
     }
 }
 

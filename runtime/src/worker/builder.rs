@@ -134,7 +134,12 @@ impl WorkerBuilder {
             .jobs()
             .filter(|job| self.lanes.rank(job.queue).is_some())
         {
-            self.states.check(job)?;
+            if let Some(state) = self.states.missing(job.states) {
+                return Err(Error::MissingState {
+                    job: job.name,
+                    state: (state.name)(),
+                });
+            }
         }
         warn_of_unused_queues(&self.lanes, &registry);
         warn_of_abort();

@@ -13,13 +13,14 @@ use tracing::Instrument;
 use super::shared::{Phase, Shared};
 use crate::call::{Attempt, Call, Outcome};
 use crate::clock::{Clock, duration_millis, from_millis};
-use crate::context::{CURRENT, Cancel, Context, Inner, Slot};
+use crate::context::{CURRENT, Cancel, Context, Inner};
 use crate::job::JobDef;
 use crate::job_error::{JobError, Verdict};
 use crate::options::{Options, Policy};
 use crate::registry::Entry;
 use crate::retry;
 use crate::run::AttemptOutcome;
+use crate::slot::Slot;
 use crate::store::{ClaimedRun, Ending};
 
 /// Errors are stored up to this many bytes.

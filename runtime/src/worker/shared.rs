@@ -264,7 +264,9 @@ impl Wanted for Shared {
     fn rank(&self, kind: &Kind) -> Option<usize> {
         let entry = self.plan.registry.get(&kind.job)?;
         // The check at the start was for the job's own queue; the call site may have named another.
-        self.plan.states.check(entry.job).ok()?;
+        if self.plan.states.missing(entry.job.states).is_some() {
+            return None;
+        }
         let envelope = entry.envelope;
         if (envelope.version, envelope.signature) != (kind.version, kind.signature) {
             return None;

@@ -163,7 +163,11 @@ impl Store for Core {
     }
 
     fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error> {
-        workers::register(&self.conn, &mut self.effects, slot, now)
+        // The caller holds the lock of `slot`, so whoever is registered with it is dead.
+        if let Some(dead) = workers::holder(&self.conn, slot)? {
+            self.rescue(dead, u32::MAX, now)?;
+        }
+        workers::register(&self.conn, slot, now)
     }
 
     fn unregister(&mut self, worker: WorkerId) -> Result<(), Error> {
@@ -175,7 +179,12 @@ impl Store for Core {
     }
 
     fn rescue(&mut self, worker: WorkerId, limit: u32, now: Now) -> Result<u32, Error> {
-        rescue::rescue(&self.conn, &mut self.effects, worker, limit, now)
+        let rescued = rescue::rescue(&self.conn, &mut self.effects, worker, limit, now)?;
+        if rescued < limit {
+            // Nothing of it is left.
+            workers::unregister(&self.conn, worker)?;
+        }
+        Ok(rescued)
     }
 
     fn tick(&mut self, tick: &Tick, now: Now) -> Result<Ticked, Error> {

@@ -3,7 +3,6 @@
 use rusqlite::{Connection, params};
 
 use super::prune::count;
-use super::workers;
 use crate::clock::Now;
 use crate::error::Error;
 use crate::run::AttemptOutcome;
@@ -17,7 +16,7 @@ const RECORD: &str = "
 const RESCUE: &str =
     "UPDATE afterhours_runs SET state = 0, claim = NULL, crashes = crashes + 1 WHERE id = ?1";
 
-/// The caller holds the dead worker's lock. When nothing is left to rescue, the worker is forgotten.
+/// The caller holds the dead worker's lock.
 pub(super) fn rescue(
     conn: &Connection,
     effects: &mut Effects,
@@ -40,9 +39,5 @@ pub(super) fn rescue(
         conn.prepare_cached(RESCUE)?.execute([id])?;
     }
     effects.ready |= !ids.is_empty();
-    let rescued = count(ids.len());
-    if rescued < limit {
-        workers::unregister(conn, worker)?;
-    }
-    Ok(rescued)
+    Ok(count(ids.len()))
 }

@@ -2,10 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rescue;
 use crate::clock::Now;
 use crate::error::Error;
-use crate::store::{ClaimId, Effects, WorkerId, WorkerRow};
+use crate::store::{ClaimId, WorkerId, WorkerRow};
 
 const BY_SLOT: &str = "SELECT id FROM afterhours_workers WHERE slot = ?1";
 const INSERT: &str = "INSERT INTO afterhours_workers (slot, pid, started_at) VALUES (?1, ?2, ?3)";
@@ -15,20 +14,16 @@ const DELETE: &str = "
     WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM afterhours_runs WHERE claim BETWEEN ?2 AND ?3)";
 const LIST: &str = "SELECT id, slot FROM afterhours_workers ORDER BY id";
 
-/// The caller holds the lock of `slot`, so whoever is registered with it is dead.
-pub(super) fn register(
-    conn: &Connection,
-    effects: &mut Effects,
-    slot: i64,
-    now: Now,
-) -> Result<WorkerId, Error> {
-    let dead: Option<i64> = conn
+/// Who is registered with this byte of the lock file.
+pub(super) fn holder(conn: &Connection, slot: i64) -> Result<Option<WorkerId>, Error> {
+    let holder = conn
         .prepare_cached(BY_SLOT)?
         .query_row([slot], |row| row.get(0))
         .optional()?;
-    if let Some(dead) = dead {
-        rescue::rescue(conn, effects, WorkerId(dead), u32::MAX, now)?;
-    }
+    Ok(holder.map(WorkerId))
+}
+
+pub(super) fn register(conn: &Connection, slot: i64, now: Now) -> Result<WorkerId, Error> {
     conn.prepare_cached(INSERT)?
         .execute(params![slot, std::process::id(), now.wall])?;
     Ok(WorkerId(conn.last_insert_rowid()))
