@@ -1,19 +1,17 @@
 //! `every = 60, timeout = 120` -> [`Args`]: what was said, one slot per option, with the spans of key and value.
 
-use std::fmt::Display;
-use std::str::FromStr;
 use std::time::Duration;
 
-use afterhours_schedule::{Every, parse_duration};
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::parse::{Parse, Parser};
-use syn::{LitFloat, LitInt, LitStr, Path};
+use syn::{LitStr, Path};
 
-use crate::errors::{Errors, show};
+use crate::errors::Errors;
+use crate::nearest::nearest;
+use crate::value::{Value, Wrong};
 
 /// Every option with an example of its use.
-const OPTIONS: [(&str, &str); 12] = [
+const OPTIONS: [(&str, &str); 26] = [
     ("name", "name = \"mail.send\""),
     ("every", "every = 60"),
     ("cron", "cron = \"0 3 * * *\""),
@@ -25,11 +23,25 @@ const OPTIONS: [(&str, &str); 12] = [
     ("retry_delay", "retry_delay = 10"),
     ("backoff", "backoff = \"exponential\""),
     ("jitter", "jitter = 0.5"),
+    ("worker", "worker = 2"),
+    ("overlap", "overlap = \"allow\""),
+    ("missed", "missed = \"run_once\""),
+    ("missed_limit", "missed_limit = 10"),
+    ("missed_window", "missed_window = \"1h\""),
+    ("concurrency", "concurrency = 3"),
+    ("unique", "unique = \"args\""),
+    ("unique_for", "unique_for = \"1h\""),
+    ("keep", "keep = \"1h\""),
+    ("version", "version = 2"),
+    ("upgrade", "upgrade = from_version_1"),
+    ("alias", "alias = \"old::name\""),
+    ("accepts", "accepts = \"9f3c11aa\""),
+    ("codec", "codec = \"json\""),
     ("crate", "crate = path::to::afterhours"),
 ];
 
 /// What other queues call the same thing.
-const SYNONYMS: [(&str, &str); 8] = [
+const SYNONYMS: [(&str, &str); 18] = [
     ("interval", "every"),
     ("schedule", "cron"),
     ("tz", "timezone"),
@@ -38,6 +50,16 @@ const SYNONYMS: [(&str, &str); 8] = [
     ("attempts", "retry"),
     ("delay", "retry_delay"),
     ("lane", "queue"),
+    ("limit", "concurrency"),
+    ("max_concurrency", "concurrency"),
+    ("catch_up", "missed"),
+    ("misfire", "missed"),
+    ("dedupe", "unique"),
+    ("unique_by", "unique"),
+    ("unique_key", "unique"),
+    ("retention", "keep"),
+    ("encoding", "codec"),
+    ("format", "codec"),
 ];
 
 /// What was said in `#[job(…)]`.
@@ -53,18 +75,33 @@ pub(crate) struct Args {
     pub(crate) retry_delay: Slot<Duration>,
     pub(crate) backoff: Slot<Backoff>,
     pub(crate) jitter: Slot<f64>,
+    pub(crate) worker: Slot<u32>,
+    pub(crate) overlap: Slot<Overlap>,
+    pub(crate) missed: Slot<Missed>,
+    pub(crate) missed_limit: Slot<u32>,
+    pub(crate) missed_window: Slot<Duration>,
+    pub(crate) concurrency: Slot<u32>,
+    pub(crate) unique: Slot<LitStr>,
+    pub(crate) unique_for: Slot<Duration>,
+    pub(crate) keep: Slot<Duration>,
+    pub(crate) version: Slot<u32>,
+    pub(crate) upgrade: Slot<Path>,
+    pub(crate) aliases: Slot<Vec<LitStr>>,
+    pub(crate) accepts: Slot<Vec<u32>>,
+    pub(crate) codec: Slot<Codec>,
     pub(crate) krate: Slot<Path>,
 }
 
 /// One option: said or not, and how its value is read.
 pub(crate) struct Slot<T> {
     said: Option<Said<T>>,
-    read: fn(&Value) -> Result<T, String>,
+    read: fn(&Value) -> Result<T, Wrong>,
     /// Set by the first use even if its value is wrong, so that the second is still "given twice".
     used: bool,
 }
 
 /// An option that was said, with what to underline.
+#[derive(Clone)]
 pub(crate) struct Said<T> {
     pub(crate) key: Ident,
     pub(crate) value: T,
@@ -77,6 +114,28 @@ pub(crate) enum Backoff {
     Fixed,
     Linear,
     Exponential,
+}
+
+/// What a tick does while the last run of its schedule is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    Skip,
+    Allow,
+}
+
+/// What becomes of ticks that passed while no worker was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missed {
+    Skip,
+    RunOnce,
+    RunAll,
+}
+
+/// How arguments are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Codec {
+    Postcard,
+    Json,
 }
 
 impl Args {
@@ -96,6 +155,13 @@ impl Args {
         args
     }
 
+    /// Takes what was said for all jobs of an `impl` block.
+    pub(crate) fn inherit(&mut self, block: &Self) {
+        if !self.krate.used {
+            self.krate.said.clone_from(&block.krate.said);
+        }
+    }
+
     fn unsaid() -> Self {
         Self {
             name: Slot::new(Value::name),
@@ -109,7 +175,21 @@ impl Args {
             retry_delay: Slot::new(Value::duration),
             backoff: Slot::new(Value::backoff),
             jitter: Slot::new(Value::jitter),
-            krate: Slot::new(Value::path),
+            worker: Slot::new(Value::worker),
+            overlap: Slot::new(Value::overlap),
+            missed: Slot::new(Value::missed),
+            missed_limit: Slot::new(Value::missed_limit),
+            missed_window: Slot::new(Value::missed_window),
+            concurrency: Slot::new(Value::concurrency),
+            unique: Slot::new(Value::unique),
+            unique_for: Slot::new(Value::unique_for),
+            keep: Slot::new(Value::duration),
+            version: Slot::new(Value::version),
+            upgrade: Slot::new(Value::upgrade),
+            aliases: Slot::new(Value::aliases),
+            accepts: Slot::new(Value::accepts),
+            codec: Slot::new(Value::codec),
+            krate: Slot::new(Value::krate),
         }
     }
 
@@ -157,6 +237,20 @@ impl Args {
             "retry_delay" => self.retry_delay.set(key, value, errors),
             "backoff" => self.backoff.set(key, value, errors),
             "jitter" => self.jitter.set(key, value, errors),
+            "worker" => self.worker.set(key, value, errors),
+            "overlap" => self.overlap.set(key, value, errors),
+            "missed" => self.missed.set(key, value, errors),
+            "missed_limit" => self.missed_limit.set(key, value, errors),
+            "missed_window" => self.missed_window.set(key, value, errors),
+            "concurrency" => self.concurrency.set(key, value, errors),
+            "unique" => self.unique.set(key, value, errors),
+            "unique_for" => self.unique_for.set(key, value, errors),
+            "keep" => self.keep.set(key, value, errors),
+            "version" => self.version.set(key, value, errors),
+            "upgrade" => self.upgrade.set(key, value, errors),
+            "alias" => self.aliases.set(key, value, errors),
+            "accepts" => self.accepts.set(key, value, errors),
+            "codec" => self.codec.set(key, value, errors),
             "crate" => self.krate.set(key, value, errors),
             other => errors.push(key, unknown(other)),
         }
@@ -164,7 +258,7 @@ impl Args {
 }
 
 impl<T> Slot<T> {
-    fn new(read: fn(&Value) -> Result<T, String>) -> Self {
+    fn new(read: fn(&Value) -> Result<T, Wrong>) -> Self {
         Self {
             said: None,
             read,
@@ -187,7 +281,7 @@ impl<T> Slot<T> {
                     tokens,
                 });
             }
-            Err(problem) => errors.push(&value.0, format_args!("`{key}` {problem}")),
+            Err(Wrong { part, problem }) => errors.push(part, format_args!("`{key}` {problem}")),
         }
     }
 
@@ -204,132 +298,6 @@ impl<T> Slot<T> {
     /// True if the option stands in the attribute, even with a value that could not be read.
     pub(crate) fn used(&self) -> bool {
         self.used
-    }
-}
-
-/// The tokens after an equals sign. Each reader says what is wrong in words that follow the option's name.
-struct Value(TokenStream);
-
-impl Value {
-    fn parse<T: Parse>(&self) -> Option<T> {
-        syn::parse2(self.0.clone()).ok()
-    }
-
-    fn text(&self) -> Result<LitStr, String> {
-        self.parse()
-            .ok_or_else(|| format!("takes a text in quotes, not `{}`", show(&self.0)))
-    }
-
-    fn name(&self) -> Result<LitStr, String> {
-        let text = self.text()?;
-        let value = text.value();
-        match value.trim() {
-            "" => Err("must not be empty".to_owned()),
-            trimmed if trimmed.len() < value.len() => {
-                Err("must not begin or end with a space".to_owned())
-            }
-            _ => Ok(text),
-        }
-    }
-
-    fn priority(&self) -> Result<i32, String> {
-        self.whole("-2147483648 to 2147483647")
-    }
-
-    fn retry(&self) -> Result<u32, String> {
-        self.whole("0 to 4294967295")
-    }
-
-    fn whole<N>(&self, range: &str) -> Result<N, String>
-    where
-        N: FromStr<Err: Display>,
-    {
-        self.parse::<LitInt>()
-            .filter(|number| number.suffix().is_empty())
-            .and_then(|number| number.base10_parse().ok())
-            .ok_or_else(|| format!("takes a whole number from {range}, not `{}`", show(&self.0)))
-    }
-
-    fn duration(&self) -> Result<Duration, String> {
-        let text = self.duration_text()?;
-        parse_duration(&text).map_err(|problem| format!("cannot be read: {problem}"))
-    }
-
-    fn duration_text(&self) -> Result<String, String> {
-        if let Some(text) = self.parse::<LitStr>() {
-            return Ok(text.value());
-        }
-        let advice = || {
-            format!(
-                "takes seconds or a text such as \"90s\" or \"1h30m\", not `{}`",
-                show(&self.0)
-            )
-        };
-        let number = self.parse::<LitInt>().ok_or_else(advice)?;
-        match number.suffix() {
-            "" if !number.base10_digits().starts_with('-') => Ok(number.base10_digits().to_owned()),
-            "" => Err(advice()),
-            _ => Err(format!("takes a unit only in quotes: \"{number}\"")),
-        }
-    }
-
-    fn timeout(&self) -> Result<Duration, String> {
-        match self.duration()? {
-            Duration::ZERO => Err(
-                "must be above 0; leave it out for 120 s (30 s for a job on a schedule)".to_owned(),
-            ),
-            timeout => Ok(timeout),
-        }
-    }
-
-    fn every(&self) -> Result<Duration, String> {
-        let every = Every::parse(&self.duration_text()?);
-        every
-            .map(|every| every.interval())
-            .map_err(|problem| format!("cannot be used: {problem}"))
-    }
-
-    fn backoff(&self) -> Result<Backoff, String> {
-        let expected = || "takes \"fixed\", \"linear\" or \"exponential\"".to_owned();
-        let text = self
-            .text()
-            .map_err(|_| format!("{}, not `{}`", expected(), show(&self.0)))?;
-        match text.value().as_str() {
-            "fixed" => Ok(Backoff::Fixed),
-            "linear" => Ok(Backoff::Linear),
-            "exponential" => Ok(Backoff::Exponential),
-            other => Err(match nearest(other, ["fixed", "linear", "exponential"]) {
-                Some(near) => format!("{}; did you mean \"{near}\"?", expected()),
-                None => format!("{}, not \"{other}\"", expected()),
-            }),
-        }
-    }
-
-    fn jitter(&self) -> Result<f64, String> {
-        let whole = || {
-            self.parse::<LitInt>()
-                .and_then(|number| number.base10_parse().ok())
-        };
-        self.parse::<LitFloat>()
-            .and_then(|number| number.base10_parse().ok())
-            .or_else(whole)
-            .filter(|jitter| (0.0..=1.0).contains(jitter))
-            .ok_or_else(|| format!("takes a number from 0.0 to 1.0, not `{}`", show(&self.0)))
-    }
-
-    fn path(&self) -> Result<Path, String> {
-        if let Some(text) = self.parse::<LitStr>() {
-            return Err(format!(
-                "takes a path without quotes: `crate = {}`",
-                text.value()
-            ));
-        }
-        Path::parse_mod_style.parse2(self.0.clone()).map_err(|_| {
-            format!(
-                "takes a path such as `::my_afterhours`, not `{}`",
-                show(&self.0)
-            )
-        })
     }
 }
 
@@ -358,32 +326,6 @@ fn unknown(key: &str) -> String {
         "unknown option `{key}`{hint} the options are {}",
         names.join(", ")
     )
-}
-
-/// The candidate that differs from `word` by the fewest edits, if that is few enough to be a slip.
-fn nearest<const N: usize>(word: &str, candidates: [&'static str; N]) -> Option<&'static str> {
-    let slip = 1 + word.chars().count() / 4;
-    candidates
-        .into_iter()
-        .map(|candidate| (edits(word, candidate), candidate))
-        .min()
-        .filter(|(edits, _)| *edits <= slip)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Insertions, removals and replacements of one character that turn `from` into `to`.
-fn edits(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }
 
 impl<T> ToTokens for Said<T> {

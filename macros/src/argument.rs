@@ -1,16 +1,17 @@
 //! One argument: its type -> what is stored, and how the function borrows from it.
 
-use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    GenericArgument, Lifetime, Pat, PatType, PathArguments, PathSegment, Type, TypeReference,
-    parse_quote_spanned,
+    GenericArgument, Lifetime, Pat, PatType, PathArguments, PathSegment, Receiver, Type,
+    TypeReference, parse_quote_spanned,
 };
 
 use crate::errors::{Errors, show};
+use crate::paths::located;
 
 /// A parameter that is stored with the run.
 pub(crate) struct Argument {
@@ -36,6 +37,8 @@ pub(crate) enum Lend {
     Text,
     /// `&value`.
     Ref,
+    /// `&value`, where the helpers take `&self`.
+    Receiver,
     /// `Option::as_ref`.
     OptionRef,
     /// `Option::as_deref`.
@@ -57,12 +60,29 @@ impl Argument {
         }
     }
 
+    /// The `self` of a job in an `impl` block, as the type of that block.
+    pub(crate) fn receiver(receiver: &Receiver, owner: &Type) -> Self {
+        let span = receiver.self_token.span();
+        let tokens = located(owner, span);
+        // The same type as before, so it parses again.
+        let owned = syn::parse2(tokens).unwrap_or_else(|_| owner.clone());
+        Self {
+            ident: Ident::new("__self", Span::call_site()),
+            label: "self".to_owned(),
+            ty: parse_quote_spanned!(span=> &#owned),
+            canonical: owned.clone(),
+            owned,
+            lend: Lend::Receiver,
+        }
+    }
+
     /// The parameter as the helpers take it.
-    pub(crate) fn helper_type(&self) -> TokenStream {
-        let ty = &self.ty;
+    pub(crate) fn helper_param(&self) -> TokenStream {
+        let Self { ident, ty, .. } = self;
         match self.lend {
-            Lend::Text => quote!(impl ::core::convert::Into<#ty>),
-            _ => ty.to_token_stream(),
+            Lend::Receiver => quote!(&self),
+            Lend::Text => quote!(#ident: impl ::core::convert::Into<#ty>),
+            _ => quote!(#ident: #ty),
         }
     }
 }

@@ -1,17 +1,17 @@
 //! [`Job`] -> tokens: one function per generated item, each with its Input and Output above it.
 
-use std::time::Duration;
-
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
-use crate::args::Backoff;
 use crate::argument::{Argument, Lend};
+use crate::errors::show;
+use crate::fields::said;
 use crate::item::{Item, Param};
-use crate::model::{Job, Schedule};
+use crate::methods;
+use crate::model::Job;
 use crate::paths::{Ends, Runtime};
 
 /// The whole expansion: the user's function first, then the type of its name, then what hangs on it.
@@ -20,6 +20,11 @@ pub(crate) fn job(job: &Job<'_>) -> TokenStream {
     let marker = marker(job.item);
     let registered = registered(job);
     quote!(#function #marker #registered)
+}
+
+/// What stands beside the `impl` block of a job: the block itself is emitted once, for all of its jobs.
+pub(crate) fn method(job: &Job<'_>) -> TokenStream {
+    registered(job)
 }
 
 // Input:  pub async fn send_email(…) { … }
@@ -54,7 +59,11 @@ fn registered(job: &Job<'_>) -> TokenStream {
     let definition = definition(job);
     let codec = codec(job);
     let start = start(job);
-    let api = api(job);
+    let api = job
+        .item
+        .owner
+        .as_ref()
+        .map_or_else(|| api(job), |owner| methods::api(job, owner));
     quote! {
         #(#cfgs)*
         #allowed
@@ -94,6 +103,14 @@ pub(crate) fn allowed() -> TokenStream {
 fn definition(job: &Job<'_>) -> TokenStream {
     let said = said(job);
     let name = job.item.name();
+    let (stored_name, line) = match &job.item.owner {
+        None => (quote!(#name::NAME), quote!(::core::line!())),
+        // Spanned at the function: the jobs of a block would otherwise share the line of its attribute.
+        Some(_) => (
+            stored_name(job),
+            quote_spanned!(name.span()=> ::core::line!()),
+        ),
+    };
     let states = job.item.states();
     let base = if job.schedule.is_some() {
         quote!(scheduled)
@@ -106,63 +123,9 @@ fn definition(job: &Job<'_>) -> TokenStream {
             #said
             states: &[#(__p::StateDef::of::<#states>()),*],
             signature: __p::SignatureDef { tokens: #signature, trace: __CODEC.1 },
-            ..__p::JobDef::#base(#name::NAME, ::core::file!(), ::core::line!(), __start)
+            ..__p::JobDef::#base(#stored_name, ::core::file!(), #line, __start)
         };
         __p::inventory::submit! { __p::Registered(&__JOB) }
-    }
-}
-
-/// The fields that options set; the rest comes from the base.
-fn said(job: &Job<'_>) -> TokenStream {
-    let some = quote!(::core::option::Option::Some);
-    let fields = [
-        job.queue.as_ref().map(|queue| quote!(queue: #queue,)),
-        job.priority.map(|priority| quote!(priority: #priority,)),
-        job.timeout
-            .map(duration)
-            .map(|timeout| quote!(timeout: #some(#timeout),)),
-        job.retry.map(|retry| quote!(retry: #retry,)),
-        job.retry_delay
-            .map(duration)
-            .map(|delay| quote!(retry_delay: #delay,)),
-        job.backoff
-            .map(backoff)
-            .map(|backoff| quote!(backoff: #backoff,)),
-        job.jitter.map(|jitter| quote!(jitter: #some(#jitter),)),
-        job.schedule
-            .as_ref()
-            .map(schedule)
-            .map(|tick| quote!(schedule: #some(#tick),)),
-    ];
-    fields.into_iter().flatten().collect()
-}
-
-fn duration(duration: Duration) -> TokenStream {
-    // A parsed duration is far below the range of u64 milliseconds.
-    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    quote!(__p::Duration::from_millis(#millis))
-}
-
-fn backoff(backoff: Backoff) -> TokenStream {
-    match backoff {
-        Backoff::Fixed => quote!(__p::Backoff::Fixed),
-        Backoff::Linear => quote!(__p::Backoff::Linear),
-        Backoff::Exponential => quote!(__p::Backoff::Exponential),
-    }
-}
-
-fn schedule(schedule: &Schedule) -> TokenStream {
-    match schedule {
-        Schedule::Every(interval) => {
-            let interval = duration(*interval);
-            quote!(__p::ScheduleDef::Every(#interval))
-        }
-        Schedule::Cron {
-            expression,
-            timezone,
-        } => {
-            quote!(__p::ScheduleDef::Cron { expression: #expression, timezone: #timezone })
-        }
     }
 }
 
@@ -238,20 +201,35 @@ fn start(job: &Job<'_>) -> TokenStream {
         quote!(#output as __p::JobReturn),
         quote!(>::outcome),
     );
-    let call = quote!(#name(#(#lent),*));
+    let owner = job.item.owner.as_ref().map(|owner| quote!(<#owner>::));
+    let call = quote!(#owner #name(#(#lent),*));
     // Spanned at the name, which is what a future that cannot be sent underlines.
     let attempt = if job.item.is_async() {
         quote_spanned!(name.span()=> __p::Attempt::future(async move { #outcome(#call.await) }))
     } else {
         quote_spanned!(name.span()=> __p::Attempt::blocking(move || #outcome(#call)))
     };
+    let decoded = decoded(job);
     quote! {
         fn __start(__call: __p::Call) -> ::core::result::Result<__p::Attempt, __p::StartError> {
-            let (#(#arguments,)*) = __call.decode(__CODEC.0)?;
+            let (#(#arguments,)*) = #decoded?;
             #(#provided)*
             ::core::result::Result::Ok(#attempt)
         }
     }
+}
+
+// Input:  upgrade = from_version_1
+// Output: __call.decode_or_upgrade(__CODEC.0, |__old| from_version_1(__old).map_err(Into::into))
+fn decoded(job: &Job<'_>) -> TokenStream {
+    let Some(upgrade) = &job.upgrade else {
+        return quote!(__call.decode(__CODEC.0));
+    };
+    // Spanned at the path, which is what a function of another type underlines.
+    let upgrade = quote_spanned! {upgrade.span()=>
+        |__old| #upgrade(__old).map_err(::core::convert::Into::into)
+    };
+    quote!(__call.decode_or_upgrade(__CODEC.0, #upgrade))
 }
 
 /// A local of `__start`: no name of the user can be this one.
@@ -277,7 +255,7 @@ fn lent(at: usize, param: &Param) -> TokenStream {
         Param::State(_) => quote!(&*#local),
         Param::Argument(argument) => match argument.lend {
             Lend::Owned | Lend::Text => quote!(#local),
-            Lend::Ref => quote!(&#local),
+            Lend::Ref | Lend::Receiver => quote!(&#local),
             Lend::OptionRef => quote!(::core::option::Option::as_ref(&#local)),
             Lend::OptionDeref => quote!(::core::option::Option::as_deref(&#local)),
         },
@@ -304,18 +282,9 @@ fn api(job: &Job<'_>) -> TokenStream {
     } = &helpers;
     let [perform, prepared, handle] =
         ["Perform", "Prepared", "Handle"].map(|name| returned(item, runtime, name));
-    let texts = item
-        .arguments()
-        .filter(|argument| argument.lend == Lend::Text)
-        .map(into_text);
-    // Each call stands where the return type does, so that a wrong one is reported once, and there.
-    let call =
-        |path, arguments| Ends::of(&item.output()).around(path, TokenStream::new(), arguments);
-    let run = call(quote!(Self::prepare), quote!((#(#idents),*)));
-    let check = quote!(|__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop));
-    let encode = quote!(|__encoder| (__CODEC.2)(__encoder, #(&#idents),*));
-    let enqueue = call(quote!(__p::prepare), quote!((&__JOB, #check, #encode)));
-    let find = call(quote!(__p::handle), quote!((&__JOB, id)));
+    let prepare = prepare(item, idents);
+    let run = call(item, quote!(Self::prepare), quote!((#(#idents),*)));
+    let find = call(item, quote!(__p::handle), quote!((&__JOB, id)));
     quote! {
         #[automatically_derived]
         impl #name {
@@ -337,10 +306,7 @@ fn api(job: &Job<'_>) -> TokenStream {
             ) -> #perform { #run.at(#when).enqueue() }
 
             /// Encodes the arguments of a run, to set its options before it is enqueued.
-            pub fn prepare(#(#params),*) -> #prepared {
-                #(#texts)*
-                #enqueue
-            }
+            pub fn prepare(#(#params),*) -> #prepared { #prepare }
 
             /// The handle of a run whose id is known.
             pub fn handle(id: #runtime::RunId) -> #handle { #find }
@@ -348,9 +314,35 @@ fn api(job: &Job<'_>) -> TokenStream {
     }
 }
 
+// Input:  (user_id: u64, name: String)
+// Output: let name: String = name.into(); prepare(&__JOB, |…| …, |…| (__CODEC.2)(…, &user_id, &name))
+pub(crate) fn prepare(item: &Item, idents: &[Ident]) -> TokenStream {
+    let texts = item
+        .arguments()
+        .filter(|argument| argument.lend == Lend::Text)
+        .map(into_text);
+    let check = quote!(|__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop));
+    let encode = quote!(|__encoder| (__CODEC.2)(__encoder, #(&#idents),*));
+    let enqueue = call(
+        item,
+        quote!(__p::prepare),
+        quote!((&__JOB, #check, #encode)),
+    );
+    quote!(#(#texts)* #enqueue)
+}
+
+/// A call that stands where the return type does, so that a wrong one is reported once, and there.
+fn call(item: &Item, path: TokenStream, arguments: TokenStream) -> TokenStream {
+    Ends::of(&item.output()).around(path, TokenStream::new(), arguments)
+}
+
 /// `module::path::f`, or what `name = "…"` says.
 fn stored_name(job: &Job<'_>) -> TokenStream {
-    let default = job.item.name().unraw().to_string();
+    let name = job.item.name().unraw();
+    let default = match &job.item.owner {
+        Some(owner) => format!("{}::{name}", show(owner)),
+        None => name.to_string(),
+    };
     job.name.as_ref().map_or_else(
         || quote!(::core::concat!(::core::module_path!(), "::", #default)),
         ToTokens::to_token_stream,
@@ -384,10 +376,7 @@ impl Helpers {
             .arguments()
             .map(|argument| argument.ident.clone())
             .collect();
-        let params = item.arguments().map(|argument| {
-            let (ident, ty) = (&argument.ident, argument.helper_type());
-            quote!(#ident: #ty)
-        });
+        let params = item.arguments().map(Argument::helper_param);
         Self {
             params: params.collect(),
             delay: free("delay", &idents),

@@ -3,9 +3,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
+use syn::Type;
 
 use crate::expand::{Helpers, allowed, marker, private, returned};
 use crate::item::Item;
+use crate::methods::added;
 use crate::paths::Runtime;
 
 /// The user's function, and helpers that compile but never run.
@@ -30,7 +32,7 @@ fn helpers(item: &Item, runtime: &Runtime) -> TokenStream {
         when,
         ..
     } = Helpers::new(item);
-    let import = private(runtime);
+    let (import, definition) = (private(runtime), definition());
     let [perform, prepared, handle] = ["Perform", "Prepared", "Handle"].map(|name| {
         if item.returns {
             return returned(item, runtime, name);
@@ -46,10 +48,7 @@ fn helpers(item: &Item, runtime: &Runtime) -> TokenStream {
             #import
             impl #name {
                 pub const NAME: &'static ::core::primitive::str = "";
-                pub const JOB: #runtime::Job = {
-                    static __JOB: __p::JobDef = __p::JobDef::new("", "", 0, |_| loop {});
-                    __p::job(&__JOB)
-                };
+                pub const JOB: #runtime::Job = #definition;
                 pub fn perform_async #generics (#(#params),*) -> #perform #bounds { loop {} }
                 pub fn perform_in #generics (#delay: __p::Duration, #(#params),*) -> #perform #bounds { loop {} }
                 pub fn perform_at #generics (
@@ -60,5 +59,30 @@ fn helpers(item: &Item, runtime: &Runtime) -> TokenStream {
                 pub fn handle(id: #runtime::RunId) -> #handle { loop {} }
             }
         };
+    }
+}
+
+/// Helpers of a function in an `impl` block that compile but never run; the block itself is emitted by others.
+pub(crate) fn method(item: &Item, owner: &Type, runtime: &Runtime) -> TokenStream {
+    let (cfgs, allowed, import) = (item.cfgs(), allowed(), private(runtime));
+    let helpers = added(item, owner, runtime, &definition(), &quote!(loop {}));
+    quote! {
+        #(#cfgs)*
+        #allowed
+        #[allow(missing_docs, unused_variables)]
+        const _: () = {
+            #import
+            #helpers
+        };
+    }
+}
+
+/// A job that no worker knows.
+fn definition() -> TokenStream {
+    quote! {
+        {
+            static __JOB: __p::JobDef = __p::JobDef::new("", "", 0, |_| loop {});
+            __p::job(&__JOB)
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! The function -> [`Item`]: its shape only, with arguments, state and context told apart.
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, FnArg, GenericParam, PatType, ReturnType, Safety, Signature, Type, TypeReference,
-    Visibility,
+    Attribute, FnArg, GenericParam, PatType, Receiver, ReceiverKind, ReturnType, Safety, Signature,
+    Type, TypeReference, Visibility,
 };
 
 use crate::argument::{Argument, Borrows, last_segment, unwrapped};
@@ -23,6 +23,8 @@ pub(crate) struct Function {
 /// The function under `#[job]`, without the helper attributes of its parameters.
 pub(crate) struct Item {
     pub(crate) function: Function,
+    /// The type in whose `impl` block it stands.
+    pub(crate) owner: Option<Type>,
     pub(crate) params: Vec<Param>,
     /// False when the return type cannot stand in a helper.
     pub(crate) returns: bool,
@@ -41,10 +43,17 @@ pub(crate) enum Param {
 impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attrs = input.call(Attribute::parse_outer)?;
+        Self::after(attrs, input)
+    }
+}
+
+impl Function {
+    /// The function that follows these attributes.
+    pub(crate) fn after(attrs: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
         let vis = input.parse()?;
         let sig = input.parse()?;
         let body = match input.parse()? {
-            TokenTree::Group(body) if input.is_empty() => body,
+            TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => body,
             token => {
                 return Err(syn::Error::new_spanned(
                     token,
@@ -59,9 +68,7 @@ impl Parse for Function {
             body,
         })
     }
-}
 
-impl Function {
     /// Parses the function, or says what `#[job]` stands on instead.
     pub(crate) fn read(tokens: TokenStream) -> syn::Result<Self> {
         let is_fn = |token: &TokenTree| matches!(token, TokenTree::Ident(word) if word == "fn");
@@ -87,14 +94,26 @@ impl ToTokens for Function {
 
 impl Item {
     /// Sorts the parameters and reports what a job cannot have.
-    pub(crate) fn new(mut function: Function, errors: &mut Errors) -> Self {
-        check_qualifiers(&function.sig, errors);
+    pub(crate) fn new(function: Function, errors: &mut Errors) -> Self {
         check_name(&function.sig.ident, errors);
+        Self::read(function, None, errors)
+    }
+
+    /// As [`Item::new`], for a function of an `impl` block.
+    pub(crate) fn method(function: Function, owner: Type, errors: &mut Errors) -> Self {
+        Self::read(function, Some(owner), errors)
+    }
+
+    fn read(mut function: Function, owner: Option<Type>, errors: &mut Errors) -> Self {
+        check_qualifiers(&function.sig, errors);
         let returns = check_return(&function.sig, errors);
         let mut params = Vec::new();
         for input in &mut function.sig.inputs {
             match input {
-                FnArg::Receiver(receiver) => errors.push(receiver, NO_SELF),
+                FnArg::Receiver(receiver) => match &owner {
+                    Some(owner) => params.push(Param::receiver(receiver, owner, errors)),
+                    None => errors.push(receiver, NO_SELF),
+                },
                 FnArg::Typed(param) => params.push(Param::new(param, stored(&params), errors)),
             }
         }
@@ -102,6 +121,7 @@ impl Item {
         make_unique(&mut params);
         Self {
             function,
+            owner,
             params,
             returns,
         }
@@ -163,8 +183,8 @@ impl Item {
     }
 }
 
-const NO_SELF: &str = "a job cannot take `self`: make it a free function and pass what it needs \
-                       as arguments or as `#[state]`";
+const NO_SELF: &str = "a job cannot take `self` here: put `#[jobs]` on the `impl` block, or make it a free function \
+                       and pass what it needs as arguments or as `#[state]`";
 
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     if let Some(token) = &sig.constness {
@@ -288,6 +308,29 @@ impl Param {
             (None, None) if is_context(ty) => Self::context(ty, errors),
             (None, None) => Self::Argument(Box::new(Argument::new(param, index, errors))),
         }
+    }
+
+    /// The `self` of a job in an `impl` block, which is stored like an argument.
+    fn receiver(receiver: &Receiver, owner: &Type, errors: &mut Errors) -> Self {
+        let by_reference = match &receiver.kind {
+            ReceiverKind::Reference(_, _, mutability) => mutability.is_none(),
+            ReceiverKind::Typed(_, ty) => match unwrapped(ty) {
+                Type::Reference(ty) => ty.mutability.is_none() && show(&ty.elem) == show(owner),
+                _ => false,
+            },
+            _ => false,
+        };
+        if !by_reference {
+            let shown = match &receiver.kind {
+                ReceiverKind::Typed(_, ty) => format!("self: {}", show(ty)),
+                _ => show(receiver),
+            };
+            let message = format!(
+                "a job takes `self` by shared reference, because its run works on a stored copy: `&self`, not `{shown}`"
+            );
+            errors.push(receiver, message);
+        }
+        Self::Argument(Box::new(Argument::receiver(receiver, owner)))
     }
 
     fn context(ty: &Type, errors: &mut Errors) -> Self {

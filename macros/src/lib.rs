@@ -5,9 +5,15 @@ mod argument;
 mod errors;
 mod expand;
 mod fallback;
+mod fields;
 mod item;
+mod jobs;
+mod methods;
 mod model;
+mod nearest;
 mod paths;
+mod signature;
+mod value;
 
 #[cfg(test)]
 mod tests;
@@ -91,7 +97,38 @@ use crate::model::Job;
 /// | `retry_delay = 10` | the delay before the first retry | 10 s |
 /// | `backoff = "linear"` | how the delay grows: `"fixed"`, `"linear"` or `"exponential"` | exponential |
 /// | `jitter = 0.5` | adds up to this part of a delay by chance, 0.0 to 1.0 | 0.5; 0 for fixed and linear |
+/// | `worker = 2` | the worker that fires the schedule, as long as it lives | by the job's name |
+/// | `overlap = "allow"` | what a tick does while the last run is active: `"skip"` or `"allow"` | skip |
+/// | `missed = "run_once"` | ticks that passed while no worker was up: `"skip"`, `"run_once"` for the latest, `"run_all"` for each | skip |
+/// | `missed_limit = 10` | with `"run_all"`: at most so many | no limit |
+/// | `missed_window = "1h"` | with `"run_once"` or `"run_all"`: at most so old | no limit |
+/// | `concurrency = 3` | at most so many running at once, over all workers | no limit |
+/// | `unique = "args"` | refuses a twin while one waits or runs: `"args"` compares the arguments, any other text is a key for all runs | not unique |
+/// | `unique_for = "1h"` | with `unique`: refuses twins for this long instead | while one waits or runs |
+/// | `keep = "1h"` | how long a finished run stays; 0 deletes it at once | 1 hour; 7 days if it failed |
+/// | `version = 2` | bumped when the arguments change | 1 |
+/// | `upgrade = path` | makes today's arguments of an older version's, see below | older runs are parked |
+/// | `alias = "old::name"` or `["a", "b"]` | names under which older runs are stored | none |
+/// | `accepts = "9f3c11aa"` or a list | signatures of older runs that mean the same | none |
+/// | `codec = "json"` | for argument types that need a format which describes itself | `"postcard"` |
 /// | `crate = path` | where the runtime is, if it was renamed | `::afterhours` |
+///
+/// # When the arguments change
+///
+/// Stored runs carry a signature of the arguments' names and types. Runs that do not fit are parked, not lost. To run
+/// them, raise `version` and say how older arguments become today's, as a tuple:
+///
+/// ```text
+/// #[job(version = 2, upgrade = with_locale)]
+/// async fn welcome(user_id: u64, locale: &str) -> Result { … }
+///
+/// fn with_locale(old: OldArgs<'_>) -> Result<(u64, String)> {
+///     let (user_id,): (u64,) = old.decode()?;
+///     Ok((user_id, "en".to_owned()))
+/// }
+/// ```
+///
+/// If only a name changed, `accepts` takes the old signature as it is; if the job moved, `alias` takes its old name.
 ///
 /// # Where it works
 ///
@@ -99,14 +136,68 @@ use crate::model::Job;
 /// function body has the path of the module, so two of them that are called alike need a `name`. A `#[cfg]` on the
 /// function holds for everything that is generated, and other attributes stay on the function.
 ///
-/// On an associated function it does not work, because no type can stand in an `impl`. With `self` the message says so;
-/// without, only rustc can speak: "enum is not supported in `trait`s or `impl`s".
+/// In an `impl` block it works under [`jobs`](macro@jobs) only, because no type can stand in an `impl`. With `self` the
+/// message says so; without, only rustc can speak: "enum is not supported in `trait`s or `impl`s".
 #[proc_macro_attribute]
 pub fn job(
     args: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     expanded(args.into(), item.into()).into()
+}
+
+/// Turns functions of an `impl` block into jobs: those marked `#[job]`.
+///
+/// ```text
+/// #[derive(Serialize, Deserialize)]
+/// struct Order { id: u64 }
+///
+/// #[jobs]
+/// impl Order {
+///     #[job(queue = "mail", retry = 3)]
+///     async fn confirm(&self, #[state] mailer: &Mailer, note: &str) -> Result { … }
+///
+///     #[job(every = "1h")]
+///     async fn chase(#[state] db: &Db) -> Result { … }
+/// }
+///
+/// order.confirm_job("thank you").enqueue().await?;
+/// let worker = Worker::builder(client).jobs([Order::CONFIRM_JOB, Order::CHASE_JOB]);
+/// order.confirm(&mailer, "thank you").await?;                      // a plain call
+/// ```
+///
+/// `use afterhours::jobs` is enough: the marks in the block are read by `#[jobs]` itself.
+///
+/// # What is generated
+///
+/// The block stays what it is. For a function `confirm` marked `#[job]` the type gets, with the same visibility,
+///
+/// | item | what it does |
+/// |---|---|
+/// | `confirm_job(…)` | encodes the arguments, as `prepare` of a free job does; with `&self` it is a method |
+/// | `CONFIRM_JOB` | the job itself, for the builder of a worker; its `name()` is the stored name |
+///
+/// The stored name is `module::path::Order::confirm`, unless `name` says another.
+///
+/// # `self`
+///
+/// `&self` is the first argument: it is stored with the run, so the type is stored with serde and is `Send + 'static`.
+/// The run works on that copy. `self` by value and `&mut self` are refused, because nobody would see a change.
+///
+/// # Options
+///
+/// Each `#[job(…)]` takes the options of [`job`](macro@job), where `Self` may stand in paths: `upgrade = Self::from_v1`.
+/// `#[jobs]` itself takes `crate = path` for all jobs of the block.
+///
+/// # Where it works
+///
+/// On the `impl` of one type: no parameters, no trait.
+#[proc_macro_attribute]
+pub fn jobs(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    jobs::expanded(args.into(), item.into()).into()
 }
 
 /// Parse, model, expand; or the mistakes and the fallback.

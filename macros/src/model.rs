@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use afterhours_schedule::{Cron, CronError, parse_timezone};
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-use quote::ToTokens as _;
-use syn::ext::IdentExt as _;
-use syn::visit_mut::{self, VisitMut};
-use syn::{GenericArgument, LitStr, PathArguments, Type};
+use proc_macro2::Span;
+use syn::{LitStr, Path};
 
-use crate::args::{Args, Backoff, Said, Slot};
-use crate::argument::unwrapped;
-use crate::errors::{Errors, delimiters};
+use crate::args::{Args, Backoff, Codec, Missed, Overlap, Said, Slot};
+use crate::argument::Lend;
+use crate::errors::Errors;
 use crate::item::Item;
 use crate::paths::Runtime;
+use crate::signature::signature;
 
 /// A job as it will be registered. What was not said is left to the runtime's defaults.
 pub(crate) struct Job<'a> {
@@ -28,7 +26,30 @@ pub(crate) struct Job<'a> {
     pub(crate) retry_delay: Option<Duration>,
     pub(crate) backoff: Option<Backoff>,
     pub(crate) jitter: Option<f64>,
+    pub(crate) worker: Option<u32>,
+    pub(crate) overlap: Option<Overlap>,
+    pub(crate) missed: Option<Missed>,
+    pub(crate) missed_limit: Option<u32>,
+    pub(crate) missed_window: Option<Duration>,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) unique: Option<Unique>,
+    pub(crate) unique_for: Option<Duration>,
+    pub(crate) keep: Option<Duration>,
+    pub(crate) version: Option<u32>,
+    pub(crate) upgrade: Option<Path>,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) accepts: Vec<u32>,
+    pub(crate) codec: Option<Codec>,
     pub(crate) signature: u32,
+}
+
+/// Which runs of a job are twins.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unique {
+    /// Those with the same arguments.
+    Arguments,
+    /// All of them, under this key.
+    Key(String),
 }
 
 /// When a job runs by itself.
@@ -47,8 +68,13 @@ impl<'a> Job<'a> {
         let schedule = schedule(args, errors);
         if args.every.used() || args.cron.used() {
             check_scheduled(args, item, errors);
+        } else {
+            check_unscheduled(args, errors);
         }
+        check_missed(args, errors);
         check_retry(args, errors);
+        check_unique(args, errors);
+        check_evolution(args, errors);
         Self {
             item,
             runtime: Runtime::new(args.krate.value()),
@@ -61,6 +87,20 @@ impl<'a> Job<'a> {
             retry_delay: args.retry_delay.value().copied(),
             backoff: args.backoff.value().copied(),
             jitter: args.jitter.value().copied(),
+            worker: args.worker.value().copied(),
+            overlap: args.overlap.value().copied(),
+            missed: args.missed.value().copied(),
+            missed_limit: args.missed_limit.value().copied(),
+            missed_window: args.missed_window.value().copied(),
+            concurrency: args.concurrency.value().copied(),
+            unique: args.unique.value().map(unique),
+            unique_for: args.unique_for.value().copied(),
+            keep: args.keep.value().copied(),
+            version: args.version.value().copied(),
+            upgrade: args.upgrade.value().cloned(),
+            aliases: aliases(args).map(LitStr::value).collect(),
+            accepts: args.accepts.value().cloned().unwrap_or_default(),
+            codec: args.codec.value().copied(),
             signature: signature(item),
         }
     }
@@ -140,9 +180,26 @@ fn inside(text: &LitStr, value: &str, range: std::ops::Range<usize>) -> Span {
     part.unwrap_or_else(|| text.span())
 }
 
+fn unique(text: &LitStr) -> Unique {
+    match text.value() {
+        text if text == "args" => Unique::Arguments,
+        key => Unique::Key(key),
+    }
+}
+
+fn aliases(args: &Args) -> impl Iterator<Item = &LitStr> {
+    args.aliases.value().into_iter().flatten()
+}
+
 /// A schedule calls the job with nothing in its hands.
 fn check_scheduled(args: &Args, item: &Item, errors: &mut Errors) {
     for argument in item.arguments() {
+        if argument.lend == Lend::Receiver {
+            let message = "a job on a schedule takes no `self`, nobody is there to give it: \
+                           leave `&self` out, and find what it needs by `#[state]`";
+            errors.push(&argument.ty, message);
+            continue;
+        }
         let message = format!(
             "a job on a schedule takes no arguments, nobody is there to give `{}`: \
              use `#[state]`, or enqueue another job from it",
@@ -152,6 +209,86 @@ fn check_scheduled(args: &Args, item: &Item, errors: &mut Errors) {
     }
     if !args.retry.used() {
         needs_retry(args, "a job on a schedule is not retried", errors);
+    }
+}
+
+/// Without a schedule there are no ticks to speak about.
+fn check_unscheduled(args: &Args, errors: &mut Errors) {
+    let ticks = [
+        key(&args.missed),
+        key(&args.missed_limit),
+        key(&args.missed_window),
+    ];
+    for key in ticks.into_iter().flatten() {
+        let message = format!(
+            "`{key}` is about the ticks of a schedule, and this job has none: \
+             add `every` or `cron`, or leave it out"
+        );
+        errors.push(key, message);
+    }
+    if let Some(key) = key(&args.overlap) {
+        let message = "`overlap` is about the ticks of a schedule, and this job has none: add `every` or `cron`; \
+                       to keep enqueued runs apart, say `concurrency = 1`";
+        errors.push(key, message);
+    }
+    if let Some(key) = key(&args.worker) {
+        let message = "`worker` pins a schedule, and this job has none: add `every` or `cron`; \
+                       to run a job only on some workers, give it a `queue` of its own";
+        errors.push(key, message);
+    }
+}
+
+/// How many and how old only matters for ticks that are made up for.
+fn check_missed(args: &Args, errors: &mut Errors) {
+    let scheduled = args.every.used() || args.cron.used();
+    if !scheduled || (args.missed.used() && args.missed.value().is_none()) {
+        return;
+    }
+    let missed = args.missed.value().copied().unwrap_or(Missed::Skip);
+    if let (Some(limit), true) = (key(&args.missed_limit), missed != Missed::RunAll) {
+        let reason = match missed {
+            Missed::RunOnce => "`missed = \"run_once\"` runs the latest missed tick only",
+            _ => "missed ticks are skipped",
+        };
+        let message = format!("`missed_limit` has no effect: {reason}; say `missed = \"run_all\"`");
+        errors.push(limit, message);
+    }
+    if let (Some(window), Missed::Skip) = (key(&args.missed_window), missed) {
+        let message = "`missed_window` has no effect: missed ticks are skipped; \
+                       say `missed = \"run_once\"` or `missed = \"run_all\"`";
+        errors.push(window, message);
+    }
+}
+
+fn check_unique(args: &Args, errors: &mut Errors) {
+    if let (Some(key), false) = (key(&args.unique_for), args.unique.used()) {
+        let message =
+            "`unique_for` belongs to `unique`: say which runs are twins, as in `unique = \"args\"`";
+        errors.push(key, message);
+    }
+}
+
+fn check_evolution(args: &Args, errors: &mut Errors) {
+    if let Some(upgrade) = key(&args.upgrade) {
+        match args.version.said() {
+            Some(version) if version.value < 2 => {
+                let message = "`upgrade` turns the arguments of an older version into today's, and version 1 has \
+                               no older one: say `version = 2`";
+                errors.push(version, message);
+            }
+            None if !args.version.used() => {
+                let message = "`upgrade` needs a version above 1, whose arguments it makes of older ones: add `version = 2`";
+                errors.push(upgrade, message);
+            }
+            _ => {}
+        }
+    }
+    let name = args.name.value().map(LitStr::value);
+    for alias in aliases(args).filter(|alias| Some(alias.value()) == name) {
+        errors.push(
+            alias,
+            "`alias` repeats the job's own name: give the names it had before",
+        );
     }
 }
 
@@ -188,75 +325,4 @@ fn needs_retry(args: &Args, reason: &str, errors: &mut Errors) {
 
 fn key<T>(slot: &Slot<T>) -> Option<&proc_macro2::Ident> {
     slot.said().map(|said| &said.key)
-}
-
-/// A crc32 over the names and canonical types of the arguments, token by token: spacing, attributes, lifetimes and
-/// the way an argument is borrowed do not count.
-pub(crate) fn signature(item: &Item) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    for argument in item.arguments() {
-        hash(&mut hasher, 'n', &argument.label);
-        let mut canonical = unwrapped(&argument.canonical).clone();
-        Canonical.visit_type_mut(&mut canonical);
-        hash_tokens(&mut hasher, canonical.to_token_stream());
-    }
-    hasher.finalize()
-}
-
-fn hash_tokens(hasher: &mut crc32fast::Hasher, tokens: TokenStream) {
-    for token in tokens {
-        match token {
-            TokenTree::Ident(ident) => hash(hasher, 'i', &ident.unraw().to_string()),
-            TokenTree::Punct(punct) => hash(hasher, 'p', punct.as_char().encode_utf8(&mut [0; 4])),
-            TokenTree::Literal(literal) => hash(hasher, 'l', &literal.to_string()),
-            // The invisible group of a macro fragment is no token of the type.
-            TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
-                hash_tokens(hasher, group.stream());
-            }
-            TokenTree::Group(group) => {
-                let (open, close) = delimiters(group.delimiter());
-                hash(hasher, 'o', open);
-                hash_tokens(hasher, group.stream());
-                hash(hasher, 'c', close);
-            }
-        }
-    }
-}
-
-/// One token: its kind, its text, and a byte that no text contains.
-fn hash(hasher: &mut crc32fast::Hasher, kind: char, text: &str) {
-    hasher.update(kind.encode_utf8(&mut [0; 4]).as_bytes());
-    hasher.update(text.as_bytes());
-    hasher.update(&[0]);
-}
-
-/// Removes what formatting and lifetimes add to a type: trailing commas, parentheses, invisible groups.
-struct Canonical;
-
-impl VisitMut for Canonical {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        *ty = unwrapped(ty).clone();
-        if let Type::Tuple(tuple) = ty
-            && tuple.elems.len() > 1
-        {
-            tuple.elems.pop_punct();
-        }
-        visit_mut::visit_type_mut(self, ty);
-    }
-
-    fn visit_path_arguments_mut(&mut self, arguments: &mut PathArguments) {
-        if let PathArguments::AngleBracketed(list) = arguments {
-            // A turbofish is the same type.
-            list.colon2_token = None;
-            let kept = std::mem::take(&mut list.args);
-            let kept = kept
-                .into_iter()
-                .filter(|arg| !matches!(arg, GenericArgument::Lifetime(_)));
-            list.args = kept.collect();
-            if list.args.is_empty() {
-                *arguments = PathArguments::None;
-            }
-        }
-        visit_mut::visit_path_arguments_mut(self, arguments);
-    }
 }

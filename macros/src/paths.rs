@@ -1,6 +1,6 @@
 //! Where generated code finds things: the runtime crate, its `__private` module, and names that a job may not take.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
 
@@ -54,6 +54,15 @@ impl Ends {
             .chain(respanned(back, self.last))
             .collect()
     }
+}
+
+/// The type as if it stood at `span`: mistakes about it are underlined there.
+pub(crate) fn located(ty: &impl ToTokens, span: Span) -> TokenStream {
+    let located = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    ty.to_token_stream().into_iter().map(located).collect()
 }
 
 impl ToTokens for Runtime {

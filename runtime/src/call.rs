@@ -8,19 +8,37 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{DecodeError, Decoder, Encoder, Envelope, open};
+use crate::codec::{Codec, DecodeError, Decoder, Encoder, Envelope, open};
 use crate::context::Context;
+use crate::job::{Fit, JobDef};
 use crate::job_error::JobError;
 
 /// A claimed run on its way into the job's function.
 #[derive(Debug)]
 pub struct Call {
     context: Context,
-    envelope: Envelope,
+    job: &'static JobDef,
 }
 
-/// What a function gave back: the result's bytes, or the error.
-pub type Outcome = Result<Vec<u8>, JobError>;
+/// What a function gave back: the result, or the error.
+pub type Outcome = Result<Box<dyn Returned>, JobError>;
+
+/// A result that is still to be encoded.
+pub trait Returned: Send {
+    /// The result's bytes.
+    ///
+    /// # Errors
+    /// If the codec cannot carry its type.
+    fn encode(&self, codec: Codec) -> Result<Vec<u8>, String>;
+}
+
+impl<T: Serialize + Send> Returned for T {
+    fn encode(&self, codec: Codec) -> Result<Vec<u8>, String> {
+        let mut encoder = Encoder::new(codec);
+        encoder.push("result", self);
+        encoder.finish()
+    }
+}
 
 /// A job's function with its arguments, ready to be executed.
 pub enum Attempt {
@@ -40,11 +58,11 @@ pub enum StartError {
 }
 
 impl Call {
-    pub(crate) fn new(context: Context, envelope: Envelope) -> Self {
-        Self { context, envelope }
+    pub(crate) fn new(context: Context, job: &'static JobDef) -> Self {
+        Self { context, job }
     }
 
-    /// The arguments, if the envelope is the one of this build and no byte is left over.
+    /// The arguments, if the envelope fits this build and no byte is left over.
     ///
     /// # Errors
     /// If they do not fit.
@@ -52,11 +70,39 @@ impl Call {
         &self,
         decode: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
     ) -> Result<T, StartError> {
-        let arguments = open(self.envelope, &self.context.inner().run.payload)?;
-        let mut decoder = Decoder::new(arguments);
-        let value = decode(&mut decoder)?;
-        decoder.finish()?;
-        Ok(value)
+        let (envelope, arguments) = open(&self.context.inner().run.payload)?;
+        match self.job.fit(envelope) {
+            Fit::Same => decode_all(decode, envelope.codec, arguments),
+            Fit::Older | Fit::Foreign => {
+                let reason = self.job.mismatch(envelope.version, envelope.signature);
+                Err(StartError::Decode(DecodeError::new(reason)))
+            }
+        }
+    }
+
+    /// As [`Call::decode`], for a job that can make today's arguments of an older version's.
+    ///
+    /// # Errors
+    /// If they do not fit, or the upgrade fails.
+    pub fn decode_or_upgrade<T>(
+        &self,
+        decode: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
+        upgrade: fn(OldArgs<'_>) -> Result<T, JobError>,
+    ) -> Result<T, StartError> {
+        let (Envelope { version, codec, .. }, bytes) = open(&self.context.inner().run.payload)?;
+        if version >= self.job.version {
+            return self.decode(decode);
+        }
+        upgrade(OldArgs {
+            version,
+            codec,
+            bytes,
+        })
+        .map_err(|error| {
+            StartError::Decode(DecodeError::new(format!(
+                "the upgrade from version {version} failed: {error}"
+            )))
+        })
     }
 
     /// A state of the worker.
@@ -72,6 +118,57 @@ impl Call {
     #[must_use]
     pub fn context(&self) -> Context {
         self.context.clone()
+    }
+}
+
+fn decode_all<T>(
+    decode: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
+    codec: Codec,
+    arguments: &[u8],
+) -> Result<T, StartError> {
+    let mut decoder = Decoder::new(codec, arguments)?;
+    let value = decode(&mut decoder)?;
+    decoder.finish()?;
+    Ok(value)
+}
+
+/// The arguments of a run that an older version of the job has enqueued, for the function named by `upgrade`.
+#[derive(Debug, Clone, Copy)]
+pub struct OldArgs<'a> {
+    version: u32,
+    codec: Codec,
+    bytes: &'a [u8],
+}
+
+impl OldArgs<'_> {
+    /// The job's version when the run was enqueued.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The arguments as that version had them: a tuple of owned values, such as `(u64, String)`.
+    ///
+    /// # Errors
+    /// If the bytes are no `T`; the run is then parked.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        let unfit = |reason: String| {
+            DecodeError::new(format!(
+                "the arguments of version {} do not decode as `{}`: {reason}",
+                self.version,
+                std::any::type_name::<T>()
+            ))
+        };
+        match self.codec {
+            Codec::Json => {
+                serde_json::from_slice(self.bytes).map_err(|error| unfit(error.to_string()))
+            }
+            Codec::Postcard => match postcard::take_from_bytes(self.bytes) {
+                Ok((value, [])) => Ok(value),
+                Ok((_, rest)) => Err(unfit(format!("{} bytes are left over", rest.len()))),
+                Err(error) => Err(unfit(error.to_string())),
+            },
+        }
     }
 }
 
@@ -127,20 +224,15 @@ pub trait JobReturn {
     /// If the job failed.
     fn into_result(self) -> Result<Self::Value, JobError>;
 
-    /// The value's bytes, or the error for the executor.
+    /// The same for the executor.
     ///
     /// # Errors
-    /// If the job failed, or if its value cannot be stored: another attempt would not change that.
+    /// If the job failed.
     fn outcome(self) -> Outcome
     where
         Self: Sized,
     {
-        let value = self.into_result()?;
-        let mut encoder = Encoder::default();
-        encoder.push("result", &value);
-        encoder
-            .finish()
-            .map_err(|reason| JobError::discard(format!("the result cannot be stored: {reason}")))
+        Ok(Box::new(self.into_result()?))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
 use crate::store::sqlite::{Location, Settings, check_file, open_writer, with_suffix};
 use crate::store::writer::Writer;
-use crate::store::{NewRun, RunView, Store};
+use crate::store::{Inserted, NewRun, RunView, Store};
 use crate::wake::Wakes;
 
 /// A handle to one store: clone it freely.
@@ -171,17 +171,22 @@ impl Client {
         self.0.writer.call(rows, work).await
     }
 
-    /// Stores one run.
-    pub(crate) async fn insert(&self, run: NewRun) -> Result<RunId, Error> {
+    /// Stores one run, unless a twin keeps it out.
+    pub(crate) async fn insert(&self, run: NewRun) -> Result<Inserted, Error> {
         let now = self.now();
         let (job, queue) = (run.kind.job.clone(), run.kind.queue.clone());
-        let id = self.write(1, move |store| store.insert(&run, now)).await?;
-        tracing::debug!(target: "afterhours", job = &*job, %id, queue = &*queue, "enqueued");
-        Ok(id)
+        let inserted = self.write(1, move |store| store.insert(&run, now)).await?;
+        let id = inserted.id;
+        if inserted.is_duplicate {
+            tracing::debug!(target: "afterhours", job = &*job, %id, "not enqueued: a twin keeps it out");
+        } else {
+            tracing::debug!(target: "afterhours", job = &*job, %id, queue = &*queue, "enqueued");
+        }
+        Ok(inserted)
     }
 
     /// As [`Client::insert`], for threads outside of a runtime.
-    pub(crate) fn insert_blocking(&self, run: NewRun) -> Result<RunId, Error> {
+    pub(crate) fn insert_blocking(&self, run: NewRun) -> Result<Inserted, Error> {
         let now = self.now();
         self.0
             .writer
@@ -189,7 +194,7 @@ impl Client {
     }
 
     /// Stores many runs in one transaction.
-    pub(crate) async fn insert_all(&self, runs: Vec<NewRun>) -> Result<Vec<RunId>, Error> {
+    pub(crate) async fn insert_all(&self, runs: Vec<NewRun>) -> Result<Vec<Inserted>, Error> {
         let now = self.now();
         self.write(runs.len(), move |store| {
             runs.iter().map(|run| store.insert(run, now)).collect()

@@ -11,9 +11,9 @@ use crate::client::Client;
 use crate::codec::Decoder;
 use crate::context::{Context, current_client};
 use crate::error::Error;
-use crate::job::JobDef;
+use crate::job::{Fit, JobDef};
 use crate::run::{Failure, RunId, State, Status};
-use crate::store::{Ending, RunView};
+use crate::store::{Ending, Inserted, RunView};
 
 /// A run of a job that returns `T`. It can be kept as its [`RunId`] and rebuilt with the job's `handle(id)`.
 ///
@@ -37,6 +37,7 @@ pub struct Handle<T> {
     client: Option<Client>,
     job: &'static JobDef,
     id: RunId,
+    is_duplicate: bool,
     result: PhantomData<fn() -> T>,
 }
 
@@ -50,7 +51,20 @@ impl<T> Handle<T> {
             client,
             job,
             id,
+            is_duplicate: false,
             result: PhantomData,
+        }
+    }
+
+    /// Of the run that was stored, or of the twin that kept it out.
+    pub(crate) fn enqueued(
+        client: Option<Client>,
+        job: &'static JobDef,
+        inserted: Inserted,
+    ) -> Self {
+        Self {
+            is_duplicate: inserted.is_duplicate,
+            ..Self::new(client, job, inserted.id)
         }
     }
 
@@ -58,6 +72,13 @@ impl<T> Handle<T> {
     #[must_use]
     pub fn id(&self) -> RunId {
         self.id
+    }
+
+    /// Whether the enqueue that gave this handle stored nothing, because a twin was there: this is the twin's handle.
+    /// See [`Prepared::unique`](crate::Prepared::unique).
+    #[must_use]
+    pub fn is_duplicate(&self) -> bool {
+        self.is_duplicate
     }
 
     /// The same run in this client's store, for handles made without an installed client.
@@ -80,19 +101,37 @@ impl<T> Handle<T> {
     }
 
     async fn look(&self, client: &Client) -> Result<RunView, Error> {
-        match client.view(self.id).await?.filter(|view| !view.is_expired) {
-            None => Err(Error::Gone { id: self.id }),
+        let id = self.id;
+        match client.view(id).await?.filter(|view| !view.is_expired) {
+            None => Err(Error::Gone { id }),
             Some(view) if !self.is_mine(&view.job) => Err(Error::WrongJob {
-                id: self.id,
+                id,
                 expected: self.job.name,
                 found: view.job,
             }),
-            Some(view) => Ok(view),
+            Some(view) => Ok(self.as_this_build_sees_it(view)),
+        }
+    }
+
+    /// A run that waits for a build with other arguments is incompatible with this one.
+    fn as_this_build_sees_it(&self, view: RunView) -> RunView {
+        let RunView {
+            version, signature, ..
+        } = view;
+        let waits = matches!(view.state, State::Ready | State::Scheduled);
+        if !waits || self.job.fit_of(version, signature) != Fit::Foreign {
+            return view;
+        }
+        let reason = self.job.mismatch(version, signature);
+        RunView {
+            state: State::Incompatible,
+            status: Status::Incompatible { reason },
+            ..view
         }
     }
 
     fn is_mine(&self, job: &str) -> bool {
-        job == self.job.name
+        self.job.is_called(job)
     }
 }
 
@@ -163,10 +202,11 @@ impl<T: DeserializeOwned> Handle<T> {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<T, Error> {
-        let mut decoder = Decoder::new(bytes);
-        let decoded = decoder
-            .take("result")
-            .and_then(|value| decoder.finish().map(|()| value));
+        let decoded = Decoder::new(self.job.codec, bytes).and_then(|mut decoder| {
+            let value = decoder.take("result")?;
+            decoder.finish()?;
+            Ok(value)
+        });
         decoded.map_err(|error| Error::Decode {
             id: self.id,
             wanted: std::any::type_name::<T>(),
@@ -237,7 +277,10 @@ impl Drop for Listener<'_> {
 
 impl<T> Clone for Handle<T> {
     fn clone(&self) -> Self {
-        Self::new(self.client.clone(), self.job, self.id)
+        Self {
+            is_duplicate: self.is_duplicate,
+            ..Self::new(self.client.clone(), self.job, self.id)
+        }
     }
 }
 

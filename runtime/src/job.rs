@@ -1,11 +1,11 @@
 //! What `#[job]` says about a function, as constant data.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::call::{Attempt, Call, StartError};
-use crate::codec::{Envelope, Tracer};
+use crate::codec::{Codec, Envelope, Tracer};
 use crate::retry::Backoff;
 use crate::states::StateDef;
 
@@ -61,8 +61,32 @@ pub struct JobDef {
     pub keep: Option<Duration>,
     /// The states its function asks for.
     pub states: &'static [StateDef],
+    /// How the arguments are stored.
+    pub codec: Codec,
     /// Bumped by the author when the arguments change.
     pub version: u32,
+    /// Whether its function can make today's arguments of an older version's.
+    pub upgrades: bool,
+    /// Names under which older runs of it are stored.
+    pub aliases: &'static [&'static str],
+    /// Signatures of older runs that mean the same.
+    pub accepts: &'static [u32],
+    /// Which of its runs are twins; unset = none.
+    pub unique: Option<UniqueDef>,
+    /// How long a run keeps twins out; unset = while it waits or runs.
+    pub unique_for: Option<Duration>,
+    /// At most so many running at a time, over all workers.
+    pub concurrency: Option<u32>,
+    /// What a tick does while the last run is active.
+    pub overlap: Overlap,
+    /// What becomes of ticks that passed while no worker was up.
+    pub missed: Missed,
+    /// At most so many of them.
+    pub missed_limit: Option<u32>,
+    /// At most so old.
+    pub missed_window: Option<Duration>,
+    /// The worker that fires its schedule first; unset = by the crc32 of its name.
+    pub worker: Option<u32>,
     /// What its arguments look like.
     pub signature: SignatureDef,
     /// The signature once it was computed.
@@ -88,7 +112,19 @@ impl JobDef {
             schedule: None,
             keep: None,
             states: &[],
+            codec: Codec::Postcard,
             version: 1,
+            upgrades: false,
+            aliases: &[],
+            accepts: &[],
+            unique: None,
+            unique_for: None,
+            concurrency: None,
+            overlap: Overlap::Skip,
+            missed: Missed::Skip,
+            missed_limit: None,
+            missed_window: None,
+            worker: None,
             signature: SignatureDef {
                 tokens: 0,
                 trace: |_| {},
@@ -123,9 +159,50 @@ impl JobDef {
         }
         let [a, b, c, d, ..] = signature.to_le_bytes();
         Envelope {
+            codec: self.codec,
             version: self.version,
             signature: u32::from_le_bytes([a, b, c, d]),
         }
+    }
+
+    /// Whether this build can execute a run with this envelope.
+    pub(crate) fn fit(&self, found: Envelope) -> Fit {
+        self.fit_of(found.version, found.signature)
+    }
+
+    /// As [`JobDef::fit`], for what the store knows without opening the envelope.
+    pub(crate) fn fit_of(&self, version: u32, signature: u32) -> Fit {
+        let is_same =
+            || signature == self.envelope().signature || self.accepts.contains(&signature);
+        if version == self.version && is_same() {
+            Fit::Same
+        } else if version < self.version && self.upgrades {
+            Fit::Older
+        } else {
+            Fit::Foreign
+        }
+    }
+
+    /// What does not fit, and what to write if it should.
+    pub(crate) fn mismatch(&self, version: u32, signature: u32) -> String {
+        let here = self.envelope();
+        let mut reason = format!(
+            "it was stored with version {version} and signature {signature:08x}, this build has version {} and signature {:08x}",
+            here.version, here.signature
+        );
+        if version == here.version {
+            // Writing into a string cannot fail.
+            let _ = write!(
+                reason,
+                "; if only a name has changed, say `accepts = \"{signature:08x}\"`"
+            );
+        }
+        reason
+    }
+
+    /// Whether runs of this name are its own.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
     }
 
     /// `file:line`, for messages.
@@ -144,6 +221,17 @@ impl fmt::Debug for JobDef {
     }
 }
 
+/// How a stored run fits a job of this build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// Its arguments are today's.
+    Same,
+    /// Its arguments are those of an older version, and the job has an `upgrade` for them.
+    Older,
+    /// It is another build's.
+    Foreign,
+}
+
 /// When a job runs by itself; checked by the macro with the parser that the worker uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScheduleDef {
@@ -156,6 +244,35 @@ pub enum ScheduleDef {
         /// An IANA name.
         timezone: &'static str,
     },
+}
+
+/// Which runs of a job are twins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UniqueDef {
+    /// Those with the same arguments.
+    Arguments,
+    /// All of them, under this key.
+    Key(&'static str),
+}
+
+/// What a tick does while the last run of its schedule is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// It counts as done.
+    Skip,
+    /// It enqueues another run.
+    Allow,
+}
+
+/// What becomes of ticks that passed while no worker was up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// Nothing.
+    Skip,
+    /// One run, for the latest of them.
+    RunOnce,
+    /// A run for each.
+    RunAll,
 }
 
 /// What a job's arguments look like: their names and types as written, and the inside of the user's types.

@@ -57,11 +57,13 @@ pub mod __private;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use afterhours_macros::job;
+pub use afterhours_macros::{job, jobs};
 pub use afterhours_schedule as schedule;
 pub use rusqlite;
 
+pub use call::OldArgs;
 pub use client::Client;
+pub use codec::DecodeError;
 pub use config::{ClientBuilder, Durability};
 pub use context::Context;
 pub use error::Error;

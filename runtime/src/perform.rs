@@ -10,15 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
 use crate::clock::{duration_millis, to_millis};
-use crate::codec::{DecodeError, Decoder, Encoder, seal};
+use crate::codec::{Codec, DecodeError, Decoder, Encoder, advice, seal};
 use crate::context::current_client;
 use crate::error::Error;
 use crate::handle::Handle;
-use crate::job::JobDef;
+use crate::job::{JobDef, UniqueDef};
 use crate::options::{Options, option_millis};
 use crate::retry::Backoff;
-use crate::run::RunId;
-use crate::store::{Due, Kind, NewRun};
+use crate::store::{Due, Inserted, Kind, NewRun, Unique};
 
 /// A run that is about to be enqueued: set what differs from the job's own options, then enqueue it.
 ///
@@ -41,6 +40,8 @@ pub struct Prepared<T> {
     priority: Option<i32>,
     options: Options,
     when: When,
+    unique: Option<String>,
+    unique_for: Option<Duration>,
     result: PhantomData<fn() -> T>,
 }
 
@@ -57,18 +58,21 @@ pub fn prepare<T>(
     check: fn(&mut Decoder<'_>) -> Result<(), DecodeError>,
     encode: impl FnOnce(&mut Encoder),
 ) -> Prepared<T> {
-    let mut encoder = Encoder::default();
+    let mut encoder = Encoder::new(job.codec);
     encode(&mut encoder);
     let payload = encoder.finish().and_then(|bytes| {
         // A type that encodes but does not decode again is found at the first enqueue, not in the worker.
         if cfg!(debug_assertions) {
-            let mut decoder = Decoder::new(&bytes);
-            check(&mut decoder)
-                .and_then(|()| decoder.finish())
-                .map_err(|error| error.to_string())?;
+            decodes(job.codec, &bytes, check).map_err(|error| error.to_string())?;
         }
-        seal(job.envelope(), &bytes).ok_or_else(|| "they are larger than 4 GiB".to_owned())
+        Ok(bytes)
     });
+    let payload = payload
+        .map_err(|reason| format!("{reason}{}", advice(job.codec)))
+        .and_then(|bytes| {
+            let sealed = seal(job.envelope(), &bytes);
+            sealed.ok_or_else(|| "they are larger than 4 GiB".to_owned())
+        });
     Prepared {
         job,
         payload: payload.map_err(|reason| Error::Encode {
@@ -79,8 +83,20 @@ pub fn prepare<T>(
         priority: None,
         options: Options::default(),
         when: When::Now,
+        unique: None,
+        unique_for: None,
         result: PhantomData,
     }
+}
+
+fn decodes(
+    codec: Codec,
+    bytes: &[u8],
+    check: fn(&mut Decoder<'_>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut decoder = Decoder::new(codec, bytes)?;
+    check(&mut decoder)?;
+    decoder.finish()
 }
 
 impl<T> Prepared<T> {
@@ -139,6 +155,32 @@ impl<T> Prepared<T> {
         self
     }
 
+    /// Keeps twins out: while this run waits or runs, enqueueing another of the same job with the same key stores
+    /// nothing and gives this run's handle, which then [says so](Handle::is_duplicate).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job};
+    /// # #[job] async fn send_email(user_id: u64, template: &str) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let first = client.enqueue(send_email::prepare(42, "welcome").unique("mail:42")).await?;
+    /// let twin = client.enqueue(send_email::prepare(42, "reminder").unique("mail:42")).await?;
+    /// assert_eq!(twin.id(), first.id());
+    /// assert!(twin.is_duplicate() && !first.is_duplicate());
+    /// # Ok(()) }
+    /// ```
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.unique = Some(key.into());
+        self
+    }
+
+    /// Keeps twins out for this long after it is enqueued, also when it has ended before; to the millisecond. Twins
+    /// are runs with the same key, or with the same arguments if neither the call site nor the job names a key.
+    pub fn unique_for(mut self, period: Duration) -> Self {
+        self.unique_for = Some(period);
+        self
+    }
+
     /// Starts it when this much time has passed, whatever happens to the wall clock meanwhile.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.when = When::In(delay);
@@ -165,8 +207,8 @@ impl<T> Prepared<T> {
     pub fn enqueue_blocking(self) -> Result<Handle<T>, Error> {
         let client = current_client()?;
         let job = self.job;
-        let id = client.insert_blocking(self.into_run(&client)?)?;
-        Ok(Handle::new(Some(client), job, id))
+        let inserted = client.insert_blocking(self.into_run(&client)?)?;
+        Ok(Handle::enqueued(Some(client), job, inserted))
     }
 
     fn into_run(self, client: &Client) -> Result<NewRun, Error> {
@@ -178,6 +220,8 @@ impl<T> Prepared<T> {
             }
             When::At(when) => Due::Wall(to_millis(when)),
         };
+        let payload = self.payload?;
+        let unique = unique(self.job, self.unique, self.unique_for, &payload);
         Ok(NewRun {
             kind: Kind {
                 queue: self.queue.unwrap_or(Cow::Borrowed(self.job.queue)),
@@ -187,10 +231,36 @@ impl<T> Prepared<T> {
             },
             priority: self.priority.unwrap_or(self.job.priority),
             due,
-            payload: self.payload?,
+            payload,
             options: self.options.to_stored(),
+            unique,
         })
     }
+}
+
+/// Which runs are its twins: what the call site says, else what the job says.
+fn unique(
+    job: &JobDef,
+    key: Option<String>,
+    period: Option<Duration>,
+    payload: &[u8],
+) -> Option<Unique> {
+    let key = match (key, job.unique) {
+        (Some(key), _) => tagged(KEY, key.as_bytes()),
+        (None, Some(UniqueDef::Key(key))) => tagged(KEY, key.as_bytes()),
+        (None, None) if period.is_none() => return None,
+        (None, Some(UniqueDef::Arguments) | None) => tagged(ARGUMENTS, payload),
+    };
+    let period = period.or(job.unique_for).map(duration_millis);
+    Some(Unique { key, period })
+}
+
+/// Arguments are never taken for a key of the same bytes.
+const ARGUMENTS: u8 = 0;
+const KEY: u8 = 1;
+
+fn tagged(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    [&[tag], bytes].concat()
 }
 
 impl<T> fmt::Debug for Prepared<T> {
@@ -237,11 +307,11 @@ impl Client {
             .map(|prepared| (prepared.job, prepared.into_run(self)))
             .unzip();
         let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let ids = self.insert_all(runs).await?;
+        let inserted = self.insert_all(runs).await?;
         Ok(jobs
             .into_iter()
-            .zip(ids)
-            .map(|(job, id)| Handle::new(Some(self.clone()), job, id))
+            .zip(inserted)
+            .map(|(job, inserted)| Handle::enqueued(Some(self.clone()), job, inserted))
             .collect())
     }
 }
@@ -255,7 +325,7 @@ impl Client {
 pub struct Perform<T> {
     job: &'static JobDef,
     client: Option<Client>,
-    insert: Pin<Box<dyn Future<Output = Result<RunId, Error>> + Send>>,
+    insert: Pin<Box<dyn Future<Output = Result<Inserted, Error>> + Send>>,
     result: PhantomData<fn() -> T>,
 }
 
@@ -279,8 +349,8 @@ impl<T> Future for Perform<T> {
     type Output = Result<Handle<T>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let id = task::ready!(self.insert.as_mut().poll(context))?;
-        Poll::Ready(Ok(Handle::new(self.client.take(), self.job, id)))
+        let inserted = task::ready!(self.insert.as_mut().poll(context))?;
+        Poll::Ready(Ok(Handle::enqueued(self.client.take(), self.job, inserted)))
     }
 }
 

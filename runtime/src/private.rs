@@ -4,9 +4,9 @@ pub use std::time::{Duration, SystemTime};
 
 pub use inventory;
 
-pub use crate::call::{Attempt, Call, JobArgument, JobReturn, Outcome, StartError};
-pub use crate::codec::{DecodeError, Decoder, Encoder, Tracer};
-pub use crate::job::{JobDef, Registered, ScheduleDef, SignatureDef};
+pub use crate::call::{Attempt, Call, JobArgument, JobReturn, OldArgs, Outcome, StartError};
+pub use crate::codec::{Codec, DecodeError, Decoder, Encoder, Tracer};
+pub use crate::job::{JobDef, Missed, Overlap, Registered, ScheduleDef, SignatureDef, UniqueDef};
 pub use crate::perform::prepare;
 pub use crate::retry::Backoff;
 pub use crate::states::StateDef;

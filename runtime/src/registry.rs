@@ -2,21 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::codec::Envelope;
 use crate::error::Error;
 use crate::job::{Job, JobDef, Registered};
 
-/// A job with what is computed once at start-up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry {
-    pub(crate) job: &'static JobDef,
-    pub(crate) envelope: Envelope,
-}
-
-/// The jobs of one worker by stored name.
+/// The jobs of one worker, and under which names their runs are stored.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    entries: HashMap<&'static str, Entry>,
+    jobs: Vec<&'static JobDef>,
+    names: HashMap<&'static str, &'static JobDef>,
 }
 
 impl Registry {
@@ -40,40 +33,38 @@ impl Registry {
     }
 
     fn new(jobs: impl Iterator<Item = &'static JobDef>) -> Result<Self, Error> {
-        let mut entries: HashMap<&'static str, Entry> = HashMap::new();
-        for job in jobs {
-            if let Some(other) = entries.insert(
-                job.name,
-                Entry {
-                    job,
-                    envelope: job.envelope(),
-                },
-            ) {
-                return Err(duplicate(other.job, job));
-            }
-        }
-        if entries.is_empty() {
+        let jobs: Vec<_> = jobs.collect();
+        if jobs.is_empty() {
             return Err(Error::NoJobs);
         }
-        Ok(Self { entries })
+        let mut names = HashMap::new();
+        for job in &jobs {
+            for name in std::iter::once(&job.name).chain(job.aliases) {
+                if let Some(other) = names.insert(*name, *job) {
+                    return Err(duplicate(name, other, job));
+                }
+            }
+        }
+        Ok(Self { jobs, names })
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
-        self.entries.get(name)
+    /// The job whose runs are stored under this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&'static JobDef> {
+        self.names.get(name).copied()
     }
 
     pub(crate) fn jobs(&self) -> impl Iterator<Item = &'static JobDef> {
-        self.entries.values().map(|entry| entry.job)
+        self.jobs.iter().copied()
     }
 }
 
-fn duplicate(one: &JobDef, other: &JobDef) -> Error {
+fn duplicate(name: &str, one: &JobDef, other: &JobDef) -> Error {
     // The order of registration is the linker's; the message should not depend on it.
     let mut places = [one.place(), other.place()];
     places.sort();
     let [first, second] = places;
     Error::DuplicateJob {
-        name: one.name.to_owned(),
+        name: name.to_owned(),
         first,
         second,
     }
@@ -93,6 +84,21 @@ mod tests {
             assert!(message.contains("`mail`: a.rs:1 and b.rs:2"), "{message}");
         }
         assert!(Registry::listed(&[Job(&ONE), Job(&ONE)]).is_ok());
+    }
+
+    #[test]
+    fn an_alias_is_a_name_too() {
+        static RENAMED: JobDef = JobDef {
+            aliases: &["mail", "post"],
+            ..JobDef::new("letter", "c.rs", 3, |_| unreachable!("never started"))
+        };
+        let registry = Registry::listed(&[Job(&RENAMED)]).unwrap();
+        assert_eq!(registry.get("post").map(|job| job.name), Some("letter"));
+        assert_eq!(registry.jobs().count(), 1);
+        let message = Registry::listed(&[Job(&RENAMED), Job(&ONE)])
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("`mail`: a.rs:1 and c.rs:3"), "{message}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::TestResult;
 use crate::expanded;
 
 /// The messages of an expansion, in the order of their discovery.
-fn messages(args: &str, item: &str) -> Result<Vec<String>, syn::Error> {
+pub(super) fn messages(args: &str, item: &str) -> Result<Vec<String>, syn::Error> {
     let mut messages = Vec::new();
     collect(
         expanded(syn::parse_str(args)?, syn::parse_str(item)?),
@@ -16,7 +16,7 @@ fn messages(args: &str, item: &str) -> Result<Vec<String>, syn::Error> {
     Ok(messages)
 }
 
-fn collect(tokens: TokenStream, messages: &mut Vec<String>) {
+pub(super) fn collect(tokens: TokenStream, messages: &mut Vec<String>) {
     let mut after_name = false;
     for token in tokens {
         match token {
@@ -34,7 +34,7 @@ fn collect(tokens: TokenStream, messages: &mut Vec<String>) {
 
 /// A mistake in the attribute of `async fn f()`.
 #[track_caller]
-fn check(args: &str, expected: &[&str]) {
+pub(super) fn check(args: &str, expected: &[&str]) {
     check_item(args, "async fn f() -> Result { Ok(()) }", expected);
 }
 
@@ -49,7 +49,7 @@ fn check_params(params: &str, expected: &[&str]) {
 }
 
 #[track_caller]
-fn check_item(args: &str, item: &str, expected: &[&str]) {
+pub(super) fn check_item(args: &str, item: &str, expected: &[&str]) {
     assert_eq!(messages(args, item).expect("the input is tokens"), expected);
 }
 
@@ -57,7 +57,8 @@ mod options {
     use super::*;
 
     const ALL: &str = "the options are name, every, cron, timezone, timeout, queue, priority, retry, retry_delay, \
-                       backoff, jitter, crate";
+                       backoff, jitter, worker, overlap, missed, missed_limit, missed_window, concurrency, unique, \
+                       unique_for, keep, version, upgrade, alias, accepts, codec, crate";
 
     #[test]
     fn all_are_read() {
@@ -318,8 +319,8 @@ mod functions {
 
     #[test]
     fn methods() -> TestResult {
-        let message = "a job cannot take `self`: make it a free function and pass what it needs as arguments or as \
-                       `#[state]`";
+        let message = "a job cannot take `self` here: put `#[jobs]` on the `impl` block, or make it a free function and \
+                       pass what it needs as arguments or as `#[state]`";
         check_item("", "async fn f(&self) {}", &[message]);
         // No type beside it, or rustc would complain about that as well.
         let tokens = expanded(

@@ -3,7 +3,7 @@
 use super::TestResult;
 use crate::errors::Errors;
 use crate::item::{Function, Item};
-use crate::model::signature;
+use crate::signature::signature;
 
 /// The signature of a job with these parameters.
 fn of(params: &str) -> Result<u32, syn::Error> {

@@ -4,47 +4,95 @@ use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
-use super::Envelope;
 use crate::call::JobArgument;
 
+/// How arguments become bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Codec {
+    /// Small and fast; carries no types that describe themselves while they decode.
+    #[default]
+    Postcard,
+    /// For those types.
+    Json,
+}
+
 /// Collects the arguments of one run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Encoder {
+    codec: Codec,
     bytes: Vec<u8>,
     failed: Option<String>,
 }
 
 impl Encoder {
+    pub(crate) fn new(codec: Codec) -> Self {
+        Self {
+            codec,
+            bytes: Vec::new(),
+            failed: None,
+        }
+    }
+
     /// Appends an argument. After a failure the rest is ignored; [`Encoder::finish`] tells.
     pub fn push<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) {
         if self.failed.is_some() {
             return;
         }
-        match postcard::to_extend(value, std::mem::take(&mut self.bytes)) {
-            Ok(bytes) => self.bytes = bytes,
-            Err(error) => self.failed = Some(format!("argument `{name}`: {error}")),
-        }
+        let pushed = match self.codec {
+            Codec::Postcard => self.push_postcard(value),
+            Codec::Json => self.push_json(value),
+        };
+        self.failed = pushed.err().map(|error| format!("`{name}`: {error}"));
+    }
+
+    fn push_postcard<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), String> {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.bytes = postcard::to_extend(value, bytes).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    /// The arguments become one array.
+    fn push_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), String> {
+        self.bytes
+            .push(if self.bytes.is_empty() { b'[' } else { b',' });
+        serde_json::to_writer(&mut self.bytes, value).map_err(|error| error.to_string())
     }
 
     /// The bytes of all arguments, or which one could not be encoded.
-    pub(crate) fn finish(self) -> Result<Vec<u8>, String> {
-        match self.failed {
-            None => Ok(self.bytes),
-            Some(reason) => Err(reason),
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, String> {
+        if let Some(reason) = self.failed {
+            return Err(reason);
         }
+        if self.codec == Codec::Json && !self.bytes.is_empty() {
+            self.bytes.push(b']');
+        }
+        Ok(self.bytes)
     }
 }
 
 /// Reads the arguments of one run, in order.
 #[derive(Debug)]
-pub struct Decoder<'a> {
-    rest: &'a [u8],
+pub struct Decoder<'a>(Rest<'a>);
+
+#[derive(Debug)]
+enum Rest<'a> {
+    Postcard(&'a [u8]),
+    Json(std::vec::IntoIter<&'a RawValue>),
 }
 
 impl<'a> Decoder<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+    pub(crate) fn new(codec: Codec, bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(Self(match codec {
+            Codec::Postcard => Rest::Postcard(bytes),
+            Codec::Json if bytes.is_empty() => Rest::Json(Vec::new().into_iter()),
+            Codec::Json => {
+                let values: Vec<&RawValue> = serde_json::from_slice(bytes)
+                    .map_err(|error| DecodeError::new(format!("no JSON array: {error}")))?;
+                Rest::Json(values.into_iter())
+            }
+        }))
     }
 
     /// The next argument.
@@ -56,26 +104,35 @@ impl<'a> Decoder<'a> {
     }
 
     /// The next value, which need not be an argument.
-    pub(crate) fn take<T: DeserializeOwned>(
-        &mut self,
-        name: &'static str,
-    ) -> Result<T, DecodeError> {
-        let (value, rest) = postcard::take_from_bytes(self.rest).map_err(|error| {
-            DecodeError::new(format!(
-                "argument `{name}` does not decode as `{}`: {error}",
-                std::any::type_name::<T>()
-            ))
-        })?;
-        self.rest = rest;
-        Ok(value)
+    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, DecodeError> {
+        let taken = match &mut self.0 {
+            Rest::Postcard(bytes) => postcard::take_from_bytes(bytes)
+                .map(|(value, rest)| {
+                    *bytes = rest;
+                    value
+                })
+                .map_err(|error| error.to_string()),
+            Rest::Json(values) => match values.next() {
+                Some(value) => serde_json::from_str(value.get()).map_err(|error| error.to_string()),
+                None => Err("it is missing".to_owned()),
+            },
+        };
+        taken.map_err(|reason| {
+            let wanted = std::any::type_name::<T>();
+            DecodeError::new(format!("`{name}` does not decode as `{wanted}`: {reason}"))
+        })
     }
 
     /// Nothing may be left over: a dropped last field would otherwise go unnoticed.
     pub(crate) fn finish(self) -> Result<(), DecodeError> {
-        match self.rest.len() {
+        let (left, what) = match self.0 {
+            Rest::Postcard(bytes) => (bytes.len(), "bytes"),
+            Rest::Json(values) => (values.len(), "values"),
+        };
+        match left {
             0 => Ok(()),
             left => Err(DecodeError::new(format!(
-                "{left} bytes are left over after the last argument"
+                "{left} {what} are left over after the last argument"
             ))),
         }
     }
@@ -88,13 +145,6 @@ pub struct DecodeError(String);
 impl DecodeError {
     pub(crate) fn new(reason: String) -> Self {
         Self(reason)
-    }
-
-    pub(super) fn mismatch(found: Envelope, expected: Envelope) -> Self {
-        Self(format!(
-            "it was stored with version {} and signature {:08x}, this build has version {} and signature {:08x}",
-            found.version, found.signature, expected.version, expected.signature
-        ))
     }
 }
 
@@ -111,48 +161,59 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn encoded(push: impl FnOnce(&mut Encoder)) -> Vec<u8> {
-        let mut encoder = Encoder::default();
+    fn encoded(codec: Codec, push: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+        let mut encoder = Encoder::new(codec);
         push(&mut encoder);
         encoder.finish().unwrap()
     }
 
     #[test]
     fn borrowed_arguments_decode_owned() {
-        let bytes = encoded(|e| {
-            e.push("id", &42_u64);
-            e.push("text", "hello");
-            e.push("list", &[1_u8, 2][..]);
-            e.push("note", &Some("x"));
-        });
-        let mut decoder = Decoder::new(&bytes);
-        assert_eq!(decoder.next::<u64>("id").unwrap(), 42);
-        assert_eq!(decoder.next::<String>("text").unwrap(), "hello");
-        assert_eq!(decoder.next::<Vec<u8>>("list").unwrap(), [1, 2]);
-        assert_eq!(
-            decoder.next::<Option<String>>("note").unwrap().as_deref(),
-            Some("x")
-        );
-        decoder.finish().unwrap();
+        for codec in [Codec::Postcard, Codec::Json] {
+            let bytes = encoded(codec, |e| {
+                e.push("id", &42_u64);
+                e.push("text", "he\"llo");
+                e.push("list", &[1_u8, 2][..]);
+                e.push("note", &Some("x"));
+            });
+            let mut decoder = Decoder::new(codec, &bytes).unwrap();
+            assert_eq!(decoder.next::<u64>("id").unwrap(), 42);
+            assert_eq!(decoder.next::<String>("text").unwrap(), "he\"llo");
+            assert_eq!(decoder.next::<Vec<u8>>("list").unwrap(), [1, 2]);
+            assert_eq!(
+                decoder.next::<Option<String>>("note").unwrap().as_deref(),
+                Some("x")
+            );
+            decoder.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn no_arguments_are_no_bytes() {
+        for codec in [Codec::Postcard, Codec::Json] {
+            let bytes = encoded(codec, |_| {});
+            assert!(bytes.is_empty());
+            Decoder::new(codec, &bytes).unwrap().finish().unwrap();
+        }
     }
 
     #[test]
     fn leftovers_and_shortage_are_errors() {
-        let bytes = encoded(|e| e.push("text", "hello"));
-        let error = Decoder::new(&bytes).finish().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "6 bytes are left over after the last argument"
-        );
-        let error = Decoder::new(&bytes[..3])
-            .next::<String>("text")
-            .unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("argument `text` does not decode as"),
-            "{error}"
-        );
+        for (codec, left) in [(Codec::Postcard, "6 bytes"), (Codec::Json, "1 values")] {
+            let bytes = encoded(codec, |e| e.push("text", "hello"));
+            let error = Decoder::new(codec, &bytes).unwrap().finish().unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("{left} are left over after the last argument")
+            );
+            let mut decoder = Decoder::new(codec, &[]).unwrap();
+            let error = decoder.next::<String>("text").unwrap_err();
+            assert!(
+                error.to_string().starts_with("`text` does not decode as"),
+                "{error}"
+            );
+        }
+        assert!(Decoder::new(Codec::Json, b"{}").is_err());
     }
 
     #[test]
@@ -162,14 +223,13 @@ mod tests {
             #[serde(flatten)]
             rest: BTreeMap<String, u8>,
         }
-        let mut encoder = Encoder::default();
-        encoder.push(
-            "open",
-            &Open {
-                rest: BTreeMap::new(),
-            },
-        );
+        let open = Open {
+            rest: BTreeMap::new(),
+        };
+        let mut encoder = Encoder::new(Codec::Postcard);
+        encoder.push("open", &open);
         encoder.push("more", &1);
-        assert!(encoder.finish().unwrap_err().starts_with("argument `open`"));
+        assert!(encoder.finish().unwrap_err().starts_with("`open`"));
+        assert_eq!(encoded(Codec::Json, |e| e.push("open", &open)), b"[{}]");
     }
 }

@@ -5,6 +5,15 @@ mod arguments;
 mod envelope;
 mod tracer;
 
-pub use arguments::{DecodeError, Decoder, Encoder};
+pub use arguments::{Codec, DecodeError, Decoder, Encoder};
 pub(crate) use envelope::{Envelope, open, seal};
+
+/// What to do about a type that the codec cannot carry.
+pub(crate) fn advice(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Postcard => "; give the job `codec = \"json\"`",
+        Codec::Json => "",
+    }
+}
+
 pub use tracer::Tracer;

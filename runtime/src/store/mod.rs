@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::job::Overlap;
 use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
 
 /// What a run is, as far as claiming goes: only a worker that knows all four may claim it. Stores keep each
@@ -43,6 +44,23 @@ pub(crate) struct NewRun {
     /// The sealed arguments.
     pub(crate) payload: Vec<u8>,
     pub(crate) options: Option<String>,
+    pub(crate) unique: Option<Unique>,
+}
+
+/// Keeps twins of a run out: runs of the same job with the same key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unique {
+    pub(crate) key: Vec<u8>,
+    /// So long after the insert in any case, also when the run has ended.
+    pub(crate) period: Option<Millis>,
+}
+
+/// What an insert came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Inserted {
+    pub(crate) id: RunId,
+    /// Nothing was stored: `id` is the twin that was there before.
+    pub(crate) is_duplicate: bool,
 }
 
 /// Which process executes. Never used again.
@@ -74,6 +92,16 @@ impl ClaimId {
 pub(crate) trait Wanted: Send + Sync {
     /// The place of this kind in the worker's order of queues, lowest first; `None` if the worker cannot run it.
     fn rank(&self, kind: &Kind) -> Option<usize>;
+
+    /// How many runs stored under this job name may run at a time, over all workers; `None` = as many as there are.
+    fn limit(&self, job: &str) -> Option<Limit>;
+}
+
+/// The limit of a job. Runs stored under any of its names count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Limit {
+    pub(crate) job: &'static str,
+    pub(crate) most: u32,
 }
 
 /// A request for runs.
@@ -167,6 +195,8 @@ pub(crate) struct Tick {
     pub(crate) after: Option<Millis>,
     /// The tick, on the clock that the schedule counts on.
     pub(crate) at: Millis,
+    /// What it does while the schedule's last run is active.
+    pub(crate) overlap: Overlap,
     pub(crate) run: NewRun,
     /// The wall-clock time that the run carries.
     pub(crate) due_at: Millis,
@@ -200,6 +230,8 @@ pub(crate) struct RunView {
     pub(crate) result: Option<Vec<u8>>,
     /// Its time to be kept is over, and pruning has not got to it yet.
     pub(crate) is_expired: bool,
+    pub(crate) version: u32,
+    pub(crate) signature: u32,
 }
 
 /// What a transaction changed that others should hear of once it is committed.
@@ -225,11 +257,11 @@ impl Effects {
 
 /// What a store does inside one transaction. Synchronous: who calls it decides where it may block.
 pub(crate) trait Store {
-    /// Stores a run.
-    fn insert(&mut self, run: &NewRun, now: Now) -> Result<RunId, Error>;
+    /// Stores a run, unless a twin keeps it out: one that waits or runs, or whose period lasts.
+    fn insert(&mut self, run: &NewRun, now: Now) -> Result<Inserted, Error>;
 
     /// Makes scheduled runs ready whose time has come, then gives out ready runs: by the worker's order of queues,
-    /// then priority, then age.
+    /// then priority, then age. Those of a job that has a limit stay where they are while it is reached.
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error>;
 
     /// Writes how a claimed run ended. False if the claim no longer holds: then nothing is written.

@@ -13,11 +13,11 @@ use tracing::Instrument;
 use super::shared::{Phase, Shared};
 use crate::call::{Attempt, Call, Outcome};
 use crate::clock::{Clock, duration_millis, from_millis};
+use crate::codec::advice;
 use crate::context::{CURRENT, Cancel, Context, Inner};
 use crate::job::JobDef;
 use crate::job_error::{JobError, Verdict};
 use crate::options::{Options, Policy};
-use crate::registry::Entry;
 use crate::retry;
 use crate::run::AttemptOutcome;
 use crate::slot::Slot;
@@ -29,12 +29,12 @@ const LONGEST_ERROR: usize = 8 * 1024;
 /// Executes a claimed run on a task of its own.
 pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemaphorePermit) {
     // Only known kinds are claimed.
-    let Some(entry) = shared.plan.registry.get(&run.kind.job).copied() else {
+    let Some(job) = shared.plan.registry.get(&run.kind.job) else {
         return;
     };
     let options = Options::from_stored(run.options.as_deref());
-    let policy = Policy::of(entry.job, &options);
-    let context = context(shared, run, entry.job, &policy, options.tags, place);
+    let policy = Policy::of(job, &options);
+    let context = context(shared, run, job, &policy, options.tags, place);
     shared.begin(&context);
     let span = tracing::info_span!(
         target: "afterhours",
@@ -44,7 +44,7 @@ pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemapho
         queue = context.queue(),
         attempt = context.attempt(),
     );
-    let attempt = attempt(Arc::clone(shared), entry, policy, context.clone());
+    let attempt = attempt(Arc::clone(shared), job, policy, context.clone());
     tokio::spawn(CURRENT.scope(context, attempt).instrument(span));
 }
 
@@ -79,8 +79,8 @@ fn context(
     })
 }
 
-async fn attempt(shared: Arc<Shared>, entry: Entry, policy: Policy, context: Context) {
-    let end = perform(&shared, entry, &policy, &context).await;
+async fn attempt(shared: Arc<Shared>, job: &'static JobDef, policy: Policy, context: Context) {
+    let end = perform(&shared, job, &policy, &context).await;
     // The next run can be claimed in the transaction that writes this one's end.
     context.inner().slot.end();
     // The text and the destructor of an error are the job's code too.
@@ -103,10 +103,10 @@ enum End {
     Unfit(String),
 }
 
-async fn perform(shared: &Shared, entry: Entry, policy: &Policy, context: &Context) -> End {
+async fn perform(shared: &Shared, job: &'static JobDef, policy: &Policy, context: &Context) -> End {
     tracing::debug!(target: "afterhours", "started");
-    let call = Call::new(context.clone(), entry.envelope);
-    match catch_unwind(AssertUnwindSafe(|| (entry.job.start)(call))) {
+    let call = Call::new(context.clone(), job);
+    match catch_unwind(AssertUnwindSafe(|| (job.start)(call))) {
         Ok(Ok(Attempt::Future(future))) => {
             perform_future(shared, policy.timeout, future, context).await
         }
@@ -199,9 +199,19 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 fn ending(shared: &Shared, policy: &Policy, context: &Context, end: End) -> Ending {
     let fail = |outcome, error| failed_attempt(shared, policy, context, outcome, error);
     match end {
-        End::Returned(Ok(result)) => Ending::Done {
-            result,
-            keep: duration_millis(policy.keep_done),
+        End::Returned(Ok(result)) => match result.encode(policy.codec) {
+            Ok(result) => Ending::Done {
+                result,
+                keep: duration_millis(policy.keep_done),
+            },
+            // Another attempt would not change that.
+            Err(reason) => {
+                let error = format!(
+                    "the result cannot be stored: {reason}{}",
+                    advice(policy.codec)
+                );
+                failed(policy, AttemptOutcome::Error, error)
+            }
         },
         End::Returned(Err(error)) => returned_error(shared, policy, context, &error),
         End::Panicked(text) => fail(AttemptOutcome::Panic, format!("panicked: {text}")),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::schedule::Schedule;
+use super::schedule::{Part, Schedule, Upcoming};
 use super::shared::{Phase, Shared};
 use crate::clock::{Millis, Now, until};
 use crate::codec::seal;
@@ -22,7 +22,7 @@ struct Entry {
     schedule: Schedule,
     /// The last tick that is known of.
     last: Option<Millis>,
-    at: Millis,
+    tick: Upcoming,
 }
 
 /// What is due, by the clock that it is due on.
@@ -44,7 +44,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 .unwrap_or_else(|| schedule.spread())
                 .mul_f64(shared.random());
             let last = last_tick(&shared, &schedule).await;
-            agenda.add(schedule, last, shared.client().now(), jitter);
+            let now = shared.client().now();
+            let next = schedule.next(last, now, jitter);
+            agenda.add(schedule, last, next, now);
         }
         loop {
             while let Some(entry) = agenda.pop(shared.client().now()) {
@@ -62,27 +64,42 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 impl Agenda {
-    fn add(&mut self, schedule: Schedule, last: Option<Millis>, now: Now, jitter: Duration) {
-        let Some(at) = schedule.next(last, now, jitter) else {
+    fn add(&mut self, schedule: Schedule, last: Option<Millis>, next: Option<Upcoming>, now: Now) {
+        let Some(tick) = next else {
             tracing::warn!(target: "afterhours", job = schedule.job.name, "the schedule has no further tick");
             return;
         };
-        self.push(Entry { schedule, last, at });
+        let entry = Entry {
+            schedule,
+            last,
+            tick,
+        };
+        self.push(entry, now);
     }
 
-    fn push(&mut self, entry: Entry) {
+    fn push(&mut self, entry: Entry, now: Now) {
+        let due = match entry.tick.part {
+            Part::Present => entry.tick.at.saturating_add(entry.schedule.handicap),
+            // Behind what is due already, so that a long backlog holds up no other schedule.
+            Part::Backlog { .. } => entry.schedule.time(now),
+        };
         let heap = if entry.schedule.is_wall() {
             &mut self.wall
         } else {
             &mut self.store
         };
-        heap.push(entry.at.saturating_add(entry.schedule.handicap), entry);
+        heap.push(due, entry);
     }
 
+    /// What has been due longest.
     fn pop(&mut self, now: Now) -> Option<Entry> {
-        self.store
-            .pop_due(now.store)
-            .or_else(|| self.wall.pop_due(now.wall))
+        let store = self.store.next_due().map(|due| now.store - due);
+        let wall = self.wall.next_due().map(|due| now.wall - due);
+        if store >= wall {
+            self.store.pop_due(now.store)
+        } else {
+            self.wall.pop_due(now.wall)
+        }
     }
 
     fn sleep(&self, now: Now) -> Duration {
@@ -116,13 +133,23 @@ async fn last_tick(shared: &Shared, schedule: &Schedule) -> Option<Millis> {
 
 async fn fire(shared: &Shared, agenda: &mut Agenda, entry: Entry) {
     let now = shared.client().now();
-    let job = entry.schedule.job;
+    let Entry {
+        ref schedule,
+        last: after,
+        tick: Upcoming { at, part },
+    } = entry;
+    if after.is_some() && schedule.has_slept(entry.tick, now) {
+        let next = schedule.next(after, now, Duration::ZERO);
+        return agenda.add(entry.schedule, after, next, now);
+    }
+    let job = schedule.job;
     let tick = Tick {
         schedule: job.name,
-        after: entry.last,
-        at: entry.at,
-        run: scheduled_run(&entry.schedule),
-        due_at: entry.schedule.due_at(entry.at, now),
+        after,
+        at,
+        overlap: schedule.overlap(part),
+        run: scheduled_run(schedule),
+        due_at: schedule.due_at(at, now),
     };
     let ticked = shared
         .client()
@@ -131,19 +158,20 @@ async fn fire(shared: &Shared, agenda: &mut Agenda, entry: Entry) {
     let last = match ticked {
         Ok(Ticked::Fired(id)) => {
             tracing::debug!(target: "afterhours", job = job.name, %id, "ticked");
-            entry.at
+            at
         }
         Ok(Ticked::Overlap) => {
             tracing::info!(target: "afterhours", job = job.name, "skipped a tick: the last run is still active");
-            entry.at
+            at
         }
         Ok(Ticked::Taken(last)) => last,
         Err(error) => {
-            agenda.push(entry);
+            agenda.push(entry, now);
             return wait_after(shared, &error).await;
         }
     };
-    agenda.add(entry.schedule, Some(last), now, Duration::ZERO);
+    let next = schedule.go_on(part, last, now);
+    agenda.add(entry.schedule, Some(last), next, now);
 }
 
 async fn wait_after(shared: &Shared, error: &Error) {
@@ -166,5 +194,7 @@ fn scheduled_run(schedule: &Schedule) -> NewRun {
         // Scheduled jobs have no arguments.
         payload: seal(envelope, &[]).unwrap_or_default(),
         options: None,
+        // Its ticks know by themselves which of its runs is active.
+        unique: None,
     }
 }

@@ -12,11 +12,12 @@ use super::schedule::Schedule;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::Error;
+use crate::job::Fit;
 use crate::liveness::LockFile;
 use crate::registry::Registry;
 use crate::run::RunId;
 use crate::states::States;
-use crate::store::{ClaimId, Ending, Kind, Settlement, Wanted, WorkerId};
+use crate::store::{ClaimId, Ending, Kind, Limit, Settlement, Wanted, WorkerId};
 use crate::wake::Sleeper;
 
 /// What the builder has checked.
@@ -262,16 +263,23 @@ impl Shared {
 
 impl Wanted for Shared {
     fn rank(&self, kind: &Kind) -> Option<usize> {
-        let entry = self.plan.registry.get(&kind.job)?;
+        let job = self.plan.registry.get(&kind.job)?;
         // The check at the start was for the job's own queue; the call site may have named another.
-        if self.plan.states.missing(entry.job.states).is_some() {
+        if self.plan.states.missing(job.states).is_some() {
             return None;
         }
-        let envelope = entry.envelope;
-        if (envelope.version, envelope.signature) != (kind.version, kind.signature) {
+        if job.fit_of(kind.version, kind.signature) == Fit::Foreign {
             return None;
         }
         self.plan.lanes.rank(&kind.queue)
+    }
+
+    fn limit(&self, job: &str) -> Option<Limit> {
+        let job = self.plan.registry.get(job)?;
+        Some(Limit {
+            job: job.name,
+            most: job.concurrency?,
+        })
     }
 }
 

@@ -71,7 +71,7 @@ fn a_run_is_ready_unless_its_time_is_to_come(trial: &mut Trial) {
 
 fn a_rolled_back_run_was_never_there(trial: &mut Trial) {
     let before = trial.fixture.contents();
-    let id = trial.undone(|store, now| store.insert(&run(), now));
+    let id = trial.undone(|store, now| store.insert(&run(), now)).id;
     assert_eq!(trial.state(id), None);
     assert_eq!(trial.fixture.contents(), before);
 }

@@ -4,6 +4,7 @@ mod claim;
 mod effects;
 mod fencing;
 mod insert;
+mod limits;
 mod model;
 mod property;
 mod prune;
@@ -13,12 +14,13 @@ mod schema;
 mod settle;
 mod sqlite;
 mod tick;
+mod unique;
 
 use std::sync::Arc;
 
 use super::{
-    ClaimId, ClaimRequest, Claimed, ClaimedRun, Due, Effects, Ending, KeepCaps, Kind, NewRun,
-    RunView, Settlement, Store, Wanted, WorkerId,
+    ClaimId, ClaimRequest, Claimed, ClaimedRun, Due, Effects, Ending, Inserted, KeepCaps, Kind,
+    Limit, NewRun, RunView, Settlement, Store, Unique, Wanted, WorkerId,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -105,7 +107,7 @@ impl Trial {
     }
 
     fn insert(&mut self, run: &NewRun) -> RunId {
-        self.within(|store, now| store.insert(run, now))
+        self.within(|store, now| store.insert(run, now)).id
     }
 
     fn register(&mut self, slot: i64) -> WorkerId {
@@ -184,6 +186,10 @@ impl<F: Fn(&Kind) -> Option<usize> + Send + Sync> Wanted for Ranked<F> {
     fn rank(&self, kind: &Kind) -> Option<usize> {
         self.0(kind)
     }
+
+    fn limit(&self, _: &str) -> Option<Limit> {
+        None
+    }
 }
 
 fn settlement(run: &ClaimedRun, ending: Ending) -> Settlement {
@@ -215,6 +221,7 @@ fn run_due(due: Due) -> NewRun {
         due,
         payload: b"arguments".to_vec(),
         options: None,
+        unique: None,
     }
 }
 

@@ -19,7 +19,14 @@ const SETTINGS: Settings = Settings {
     full: false,
     mmap: false,
 };
-const TABLES: [&str; 5] = ["kinds", "runs", "attempts", "workers", "schedules"];
+const TABLES: [&str; 6] = [
+    "kinds",
+    "runs",
+    "attempts",
+    "workers",
+    "schedules",
+    "unique",
+];
 
 pub(super) fn file() -> Trial {
     let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 use super::{Ending, HOUR, State, Trial, contract, done, park, retry, run};
 use crate::clock::Millis;
+use crate::job::Overlap;
 use crate::run::RunId;
 use crate::store::{Tick, Ticked};
 
@@ -9,6 +10,7 @@ contract! {
     a_tick_fires_once
     a_tick_that_another_worker_has_seen_is_taken
     a_tick_while_the_last_run_is_active_counts_and_enqueues_nothing
+    a_tick_that_may_overlap_fires_beside_the_last_run
     a_tick_after_the_last_run_has_ended_fires
     the_run_carries_the_time_of_its_tick
     schedules_do_not_disturb_each_other
@@ -21,6 +23,7 @@ fn tick(schedule: &'static str, after: Option<Millis>, at: Millis) -> Tick {
         schedule,
         after,
         at,
+        overlap: Overlap::Skip,
         run: run(),
         due_at: at + 77,
     }
@@ -95,6 +98,24 @@ fn a_tick_while_the_last_run_is_active_counts_and_enqueues_nothing(trial: &mut T
     assert!(trial.settle(&run, Ending::Release));
     skip(trial);
     assert_eq!(ids(trial, worker), [id]);
+}
+
+fn a_tick_that_may_overlap_fires_beside_the_last_run(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let allowed = |after, at| Tick {
+        overlap: Overlap::Allow,
+        ..tick("s", after, at)
+    };
+    let first = fired(fire(trial, &tick("s", None, 1000)));
+    let second = fired(fire(trial, &allowed(Some(1000), 2000)));
+    assert_eq!(fire(trial, &allowed(Some(1000), 2000)), Ticked::Taken(2000));
+    let runs = trial.claim(worker, 9);
+    assert_eq!(super::ids(&runs), [first, second]);
+    // From now on the second is the last run.
+    assert!(trial.settle(&runs[0], done(HOUR)));
+    assert_eq!(fire(trial, &tick("s", Some(2000), 3000)), Ticked::Overlap);
+    let third = fired(fire(trial, &allowed(Some(3000), 4000)));
+    assert_eq!(ids(trial, worker), [third]);
 }
 
 fn ids(trial: &mut Trial, worker: crate::store::WorkerId) -> Vec<RunId> {

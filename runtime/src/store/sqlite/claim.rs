@@ -5,10 +5,11 @@ use std::cmp::Reverse;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Kinds;
+use super::limits::Limits;
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::RunId;
-use crate::store::{ClaimRequest, Claimed, ClaimedRun, NextDue};
+use crate::store::{ClaimRequest, Claimed, ClaimedRun, Limit, NextDue};
 
 /// So many scheduled runs become ready in one claim at most; the next claim follows at once.
 const PROMOTE: u32 = 1000;
@@ -34,12 +35,15 @@ const CLAIM: &str = "UPDATE afterhours_runs SET state = 2, claim = ?2, started_a
 pub(super) fn claim(
     conn: &Connection,
     kinds: &mut Kinds,
+    held_up: &mut bool,
     request: &ClaimRequest,
     now: Now,
 ) -> Result<Claimed, Error> {
     let wall = promote(conn, [NEXT_WALL, PROMOTE_WALL], now.wall)?;
     let store = promote(conn, [NEXT_STORE, PROMOTE_STORE], now.store)?;
-    let candidates = candidates(conn, kinds, request)?;
+    let mut limits = Limits::default();
+    let candidates = candidates(conn, kinds, &mut limits, request)?;
+    *held_up |= limits.any_reached();
     let mut runs = Vec::with_capacity(candidates.len());
     let (mut read, mut take) = (conn.prepare_cached(READ)?, conn.prepare_cached(CLAIM)?);
     for candidate in candidates {
@@ -78,12 +82,14 @@ struct Candidate {
     priority: Reverse<i64>,
     id: i64,
     kind: i64,
+    limit: Option<Limit>,
 }
 
 /// The first runs that the worker wants, in its order.
 fn candidates(
     conn: &Connection,
     kinds: &mut Kinds,
+    limits: &mut Limits,
     request: &ClaimRequest,
 ) -> Result<Vec<Candidate>, Error> {
     let mut found = Vec::new();
@@ -92,23 +98,35 @@ fn candidates(
     let mut after = i64::MIN;
     while let Some(kind) = next_kind.query_row([after], |row| row.get(0)).optional()? {
         after = kind;
-        if let Some(rank) = request.wanted.rank(&*kinds.kind(conn, kind)?) {
+        let wanted = kinds.kind(conn, kind)?;
+        if let Some(rank) = request.wanted.rank(&wanted) {
+            let limit = request.wanted.limit(&wanted.job);
+            let most = match limit {
+                Some(limit) => limits
+                    .free(conn, kinds, &*request.wanted, limit)?
+                    .min(request.limit),
+                None => request.limit,
+            };
             let candidate = |row: &Row<'_>| {
                 Ok(Candidate {
                     rank,
                     priority: Reverse(row.get(1)?),
                     id: row.get(0)?,
                     kind,
+                    limit,
                 })
             };
-            for candidate in read.query_map(params![kind, request.limit], candidate)? {
+            for candidate in read.query_map(params![kind, most], candidate)? {
                 found.push(candidate?);
             }
         }
     }
     found.sort_unstable();
-    found.truncate(usize::try_from(request.limit).unwrap_or(usize::MAX));
-    Ok(found)
+    let taken = found
+        .into_iter()
+        .filter(|candidate| candidate.limit.is_none_or(|limit| limits.take(limit)))
+        .take(usize::try_from(request.limit).unwrap_or(usize::MAX));
+    Ok(taken.collect())
 }
 
 fn claimed_run(

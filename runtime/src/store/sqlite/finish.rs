@@ -73,6 +73,7 @@ fn end(
     if keep == 0 && conn.prepare_cached(DELETE)?.execute(params![id, claim])? == 1 {
         conn.prepare_cached(super::prune::DELETE_ATTEMPTS)?
             .execute([id])?;
+        super::unique::forget(conn, id, now)?;
         return Ok(true);
     }
     let expires = now.store.saturating_add(keep);

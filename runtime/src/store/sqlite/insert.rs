@@ -1,11 +1,12 @@
-//! Insert: a run enters the store, ready or scheduled.
+//! Insert: a run enters the store, ready or scheduled, unless a twin keeps it out.
 
 use rusqlite::{Connection, params};
 
+use super::{Kinds, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::{RunId, State};
-use crate::store::{Due, Effects, NewRun};
+use crate::store::{Due, Effects, Inserted, NewRun};
 
 const INSERT: &str = "
     INSERT INTO afterhours_runs (kind, state, priority, due_wall, due_store, enqueued_at, due_at, options, payload)
@@ -13,15 +14,32 @@ const INSERT: &str = "
 
 pub(super) fn insert(
     conn: &Connection,
+    kinds: &mut Kinds,
     effects: &mut Effects,
-    kind: i64,
     run: &NewRun,
     now: Now,
-) -> Result<RunId, Error> {
-    insert_due(conn, effects, kind, run, now, None)
+) -> Result<Inserted, Error> {
+    let unique = run.unique.as_ref().map(|unique| (&*run.kind.job, unique));
+    if let Some((job, unique)) = unique
+        && let Some(id) = unique::twin(conn, job, unique, now)?
+    {
+        return Ok(Inserted {
+            id,
+            is_duplicate: true,
+        });
+    }
+    let kind = kinds.id(conn, &run.kind)?;
+    let id = insert_due(conn, effects, kind, run, now, None)?;
+    if let Some((job, unique)) = unique {
+        unique::keep_out(conn, job, unique, id, now)?;
+    }
+    Ok(Inserted {
+        id,
+        is_duplicate: false,
+    })
 }
 
-/// Inserts a run that carries another moment than the one at which it may start: the tick it is for.
+/// Inserts a run, twins or not, that carries another moment than the one at which it may start: the tick it is for.
 pub(super) fn insert_due(
     conn: &Connection,
     effects: &mut Effects,

@@ -4,6 +4,7 @@ mod claim;
 mod finish;
 mod insert;
 mod kinds;
+mod limits;
 mod open;
 mod park;
 mod prune;
@@ -13,6 +14,7 @@ mod rescue;
 mod retry;
 pub(crate) mod schema;
 mod tick;
+mod unique;
 mod workers;
 
 use std::path::PathBuf;
@@ -22,8 +24,8 @@ use rusqlite::Connection;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimRequest, Claimed, Effects, Ending, KeepCaps, NewRun, RunView, Settlement, Store, Tick,
-    Ticked, WorkerId, WorkerRow,
+    ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, NewRun, RunView, Settlement, Store,
+    Tick, Ticked, WorkerId, WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -37,6 +39,8 @@ pub(crate) struct Core {
     conn: Connection,
     kinds: Kinds,
     effects: Effects,
+    /// A limit has held up runs that a worker of this process wanted: a place that gets free concerns it.
+    held_up: bool,
     /// The `-wal` file, whose size decides about checkpoints. None in memory.
     wal: Option<PathBuf>,
     commits: u32,
@@ -134,13 +138,12 @@ fn commit_error(error: rusqlite::Error) -> Error {
 }
 
 impl Store for Core {
-    fn insert(&mut self, run: &NewRun, now: Now) -> Result<RunId, Error> {
-        let kind = self.kinds.id(&self.conn, &run.kind)?;
-        insert::insert(&self.conn, &mut self.effects, kind, run, now)
+    fn insert(&mut self, run: &NewRun, now: Now) -> Result<Inserted, Error> {
+        insert::insert(&self.conn, &mut self.kinds, &mut self.effects, run, now)
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
-        claim::claim(&self.conn, &mut self.kinds, request, now)
+        claim::claim(&self.conn, &mut self.kinds, &mut self.held_up, request, now)
     }
 
     fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
@@ -154,6 +157,9 @@ impl Store for Core {
             Ending::Release => release::release(&self.conn, &mut self.effects, settlement)?,
             Ending::Park { reason } => park::park(&self.conn, settlement, reason)?,
         };
+        if held && std::mem::take(&mut self.held_up) {
+            self.effects.ready = true;
+        }
         if held && settlement.ending.concerns_joiners() {
             self.effects
                 .finished

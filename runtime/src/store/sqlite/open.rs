@@ -62,6 +62,7 @@ fn prepare(
     let core = Core {
         conn,
         kinds: Kinds::default(),
+        held_up: false,
         effects: Effects::default(),
         wal,
         commits: 0,

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::schema;
+use super::{schema, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::State;
@@ -36,8 +36,9 @@ pub(super) fn prune(conn: &Connection, limit: u32, caps: KeepCaps, now: Now) -> 
             })
             .optional()?;
         let before = (now.store, i64::MAX).max(too_many.unwrap_or((i64::MIN, 0)));
-        deleted += delete(conn, state, before, limit - deleted)?;
+        deleted += delete(conn, state, before, limit - deleted, now)?;
     }
+    unique::prune(conn, limit, now)?;
     schema::remember_clock(conn, now.store)?;
     if deleted > 0 {
         // One row for each page that was given back; none is needed.
@@ -54,6 +55,7 @@ fn delete(
     state: State,
     (expires, id): (Millis, i64),
     limit: u32,
+    now: Now,
 ) -> Result<u32, Error> {
     let ids: Vec<i64> = conn
         .prepare_cached(EXPIRED)?
@@ -66,6 +68,7 @@ fn delete(
     for id in &ids {
         run.execute([id])?;
         attempts.execute([id])?;
+        unique::forget(conn, *id, now)?;
     }
     Ok(count(ids.len()))
 }

@@ -74,6 +74,16 @@ const V1: &str = "
         last_tick INTEGER NOT NULL,
         last_run  INTEGER
     ) STRICT, WITHOUT ROWID;
+
+    -- The run that keeps its twins out: while it waits or runs, and until this moment of the store's clock.
+    CREATE TABLE afterhours_unique (
+        run    INTEGER PRIMARY KEY,
+        job    TEXT NOT NULL,
+        key    BLOB NOT NULL,
+        until  INTEGER,
+        UNIQUE (job, key)
+    ) STRICT;
+    CREATE INDEX afterhours_unique_until ON afterhours_unique (until) WHERE until IS NOT NULL;
 ";
 
 /// The one table that every version has, also those of the future.

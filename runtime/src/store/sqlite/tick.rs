@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::insert;
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::job::Overlap;
 use crate::store::{Effects, Tick, Ticked};
 
 const LAST: &str = "SELECT last_tick, last_run FROM afterhours_schedules WHERE name = ?1";
@@ -29,10 +30,7 @@ pub(super) fn tick(
         return Ok(Ticked::Taken(last_tick));
     }
     let last_run = last.and_then(|(_, run)| run);
-    let active: bool = conn
-        .prepare_cached(ACTIVE)?
-        .query_row([last_run], |row| row.get(0))?;
-    if active {
+    if tick.overlap == Overlap::Skip && is_active(conn, last_run)? {
         conn.prepare_cached(WRITE)?
             .execute(params![tick.schedule, tick.at, last_run])?;
         return Ok(Ticked::Overlap);
@@ -41,6 +39,12 @@ pub(super) fn tick(
     conn.prepare_cached(WRITE)?
         .execute(params![tick.schedule, tick.at, id.0])?;
     Ok(Ticked::Fired(id))
+}
+
+fn is_active(conn: &Connection, run: Option<i64>) -> Result<bool, Error> {
+    Ok(conn
+        .prepare_cached(ACTIVE)?
+        .query_row([run], |row| row.get(0))?)
 }
 
 pub(super) fn last_tick(conn: &Connection, schedule: &str) -> Result<Option<Millis>, Error> {

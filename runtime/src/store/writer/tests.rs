@@ -62,8 +62,9 @@ fn insert(name: impl Into<String>) -> impl Work<RunId> {
         due: Due::Now,
         payload: Vec::new(),
         options: None,
+        unique: None,
     };
-    move |store| store.insert(&new, NOW)
+    move |store| Ok(store.insert(&new, NOW)?.id)
 }
 
 /// Inserts a run, and then fails.

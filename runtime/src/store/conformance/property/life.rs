@@ -10,6 +10,7 @@ use super::super::{
     WorkerId, cancelled, done, every_ending, failed, ids, kind, park, retry,
 };
 use super::{Right, Step, When};
+use crate::job::Overlap;
 use crate::store::{NextDue, Tick, Ticked};
 
 const QUEUES: [&str; 3] = ["default", "mail", "video"];
@@ -90,12 +91,14 @@ impl Life {
             due,
             payload: vec![u8::try_from(self.model.highest % 251).unwrap()],
             options: (priority > 0).then(|| format!("{job}")),
+            unique: None,
         }
     }
 
     fn insert(&mut self, queue: usize, job: usize, priority: i32, when: When) {
         let new = self.new_run(queue, job, priority, when);
-        let (id, effects) = self.trial.watched(|store, now| store.insert(&new, now));
+        let (inserted, effects) = self.trial.watched(|store, now| store.insert(&new, now));
+        let id = inserted.id;
         assert!(id.0 > self.model.highest, "an id came back");
         self.model.insert(id, &new, self.trial.now, None);
         let run = &self.model.runs[&id];
@@ -263,6 +266,7 @@ impl Life {
             schedule,
             after: known,
             at,
+            overlap: Overlap::Skip,
             run: self.new_run(0, 0, 0, When::Now),
             due_at: at + 5,
         };
