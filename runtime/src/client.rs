@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use rusqlite::Connection;
+
 use crate::blocking::blocking;
 use crate::clock::{Clock, Now};
 use crate::error::Error;
@@ -160,6 +162,17 @@ impl Client {
             Location::Memory => Ok(None),
             Location::File(path) => lock_file_of(path).map(Some),
         }
+    }
+
+    /// Whether this connection has the client's file open.
+    pub(crate) fn is_on_the_file_of(&self, conn: &Connection) -> bool {
+        let Location::File(own) = &self.0.location else {
+            return false;
+        };
+        // Names can differ for one file, by links or relative paths.
+        let real = |path: &Path| std::fs::canonicalize(path).ok();
+        let other = conn.path().and_then(|path| real(Path::new(path)));
+        other.is_some() && other == real(own)
     }
 
     /// Does something in a transaction of the writer.

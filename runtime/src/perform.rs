@@ -211,7 +211,11 @@ impl<T> Prepared<T> {
         Ok(Handle::enqueued(Some(client), job, inserted))
     }
 
-    fn into_run(self, client: &Client) -> Result<NewRun, Error> {
+    pub(crate) fn job(&self) -> &'static JobDef {
+        self.job
+    }
+
+    pub(crate) fn into_run(self, client: &Client) -> Result<NewRun, Error> {
         let envelope = self.job.envelope();
         let due = match self.when {
             When::Now => Due::Now,

@@ -26,5 +26,6 @@ mod signals;
 mod state;
 mod support;
 mod timeout;
+mod transaction;
 mod unique;
 mod verdicts;

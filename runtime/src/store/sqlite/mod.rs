@@ -137,6 +137,17 @@ fn commit_error(error: rusqlite::Error) -> Error {
     }
 }
 
+/// Inserts on a connection of the application, inside its transaction.
+pub(crate) fn insert_beside(
+    conn: &Connection,
+    run: &NewRun,
+    now: Now,
+) -> Result<(Inserted, Effects), Error> {
+    let (mut kinds, mut effects) = (Kinds::default(), Effects::default());
+    let inserted = insert::insert(conn, &mut kinds, &mut effects, run, now)?;
+    Ok((inserted, effects))
+}
+
 impl Store for Core {
     fn insert(&mut self, run: &NewRun, now: Now) -> Result<Inserted, Error> {
         insert::insert(&self.conn, &mut self.kinds, &mut self.effects, run, now)
