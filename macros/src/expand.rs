@@ -284,7 +284,7 @@ fn api(job: &Job<'_>) -> TokenStream {
         ["Perform", "Prepared", "Handle"].map(|name| returned(item, runtime, name));
     let prepare = prepare(item, idents);
     let run = call(item, quote!(Self::prepare), quote!((#(#idents),*)));
-    let find = call(item, quote!(__p::handle), quote!((&__JOB, id)));
+    let find = find(item);
     quote! {
         #[automatically_derived]
         impl #name {
@@ -331,6 +331,11 @@ pub(crate) fn prepare(item: &Item, idents: &[Ident]) -> TokenStream {
     quote!(#(#texts)* #enqueue)
 }
 
+// Output: __p::handle(&__JOB, id)
+pub(crate) fn find(item: &Item) -> TokenStream {
+    call(item, quote!(__p::handle), quote!((&__JOB, id)))
+}
+
 /// A call that stands where the return type does, so that a wrong one is reported once, and there.
 fn call(item: &Item, path: TokenStream, arguments: TokenStream) -> TokenStream {
     Ends::of(&item.output()).around(path, TokenStream::new(), arguments)
@@ -360,6 +365,15 @@ pub(crate) fn returned(item: &Item, runtime: &Runtime, name: &str) -> TokenStrea
         quote!(>::Value),
     );
     ends.around(quote!(#runtime::#name<), value, quote!(>))
+}
+
+/// As [`returned`], also for a function whose result no helper can name.
+pub(crate) fn returned_or_nothing(item: &Item, runtime: &Runtime, name: &str) -> TokenStream {
+    if item.returns {
+        return returned(item, runtime, name);
+    }
+    let name = format_ident!("{name}");
+    quote!(#runtime::#name<()>)
 }
 
 /// The parameters of the helpers, with names of ours that step aside for the user's.

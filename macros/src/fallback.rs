@@ -2,12 +2,12 @@
 //! show and editors keep working.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::Type;
 
-use crate::expand::{Helpers, allowed, marker, private, returned};
+use crate::expand::{Helpers, allowed, marker, private, returned_or_nothing};
 use crate::item::Item;
-use crate::methods::added;
+use crate::methods::{Bodies, added};
 use crate::paths::Runtime;
 
 /// The user's function, and helpers that compile but never run.
@@ -33,13 +33,8 @@ fn helpers(item: &Item, runtime: &Runtime) -> TokenStream {
         ..
     } = Helpers::new(item);
     let (import, definition) = (private(runtime), definition());
-    let [perform, prepared, handle] = ["Perform", "Prepared", "Handle"].map(|name| {
-        if item.returns {
-            return returned(item, runtime, name);
-        }
-        let name = format_ident!("{name}");
-        quote!(#runtime::#name<()>)
-    });
+    let [perform, prepared, handle] =
+        ["Perform", "Prepared", "Handle"].map(|name| returned_or_nothing(item, runtime, name));
     quote! {
         #(#cfgs)*
         #allowed
@@ -65,7 +60,12 @@ fn helpers(item: &Item, runtime: &Runtime) -> TokenStream {
 /// Helpers of a function in an `impl` block that compile but never run; the block itself is emitted by others.
 pub(crate) fn method(item: &Item, owner: &Type, runtime: &Runtime) -> TokenStream {
     let (cfgs, allowed, import) = (item.cfgs(), allowed(), private(runtime));
-    let helpers = added(item, owner, runtime, &definition(), &quote!(loop {}));
+    let bodies = Bodies {
+        job: definition(),
+        prepare: quote!(loop {}),
+        handle: quote!(loop {}),
+    };
+    let helpers = added(item, owner, runtime, &bodies);
     quote! {
         #(#cfgs)*
         #allowed

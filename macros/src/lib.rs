@@ -175,6 +175,7 @@ pub fn job(
 /// | item | what it does |
 /// |---|---|
 /// | `confirm_job(…)` | encodes the arguments, as `prepare` of a free job does; with `&self` it is a method |
+/// | `confirm_handle(id)` | finds a run again by its id |
 /// | `CONFIRM_JOB` | the job itself, for the builder of a worker; its `name()` is the stored name |
 ///
 /// The stored name is `module::path::Order::confirm`, unless `name` says another.

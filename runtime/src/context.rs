@@ -119,8 +119,9 @@ impl Context {
         &self.0.tags
     }
 
-    /// Resolves when the attempt is to end: at its timeout, or when the worker's grace period is over.
-    /// An `async` job is dropped then in any case; this is for tasks and threads that it started.
+    /// Resolves when the attempt is to end: its run was [cancelled](crate::Handle::cancel), its timeout is reached, or
+    /// the worker stops and its grace period is over. After a cancel an `async` job may go on for the grace period, to
+    /// end in good order; otherwise it is dropped at once, and this is for tasks and threads that it started.
     pub async fn cancelled(&self) {
         self.0.cancel.cancelled().await;
     }
@@ -167,7 +168,10 @@ pub(crate) fn current_client() -> Result<Client, Error> {
 /// Tells an attempt to end.
 #[derive(Debug, Default)]
 pub(crate) struct Cancel {
+    /// It is to end, for whatever reason.
     told: AtomicBool,
+    /// A caller has cancelled the run.
+    by_a_caller: AtomicBool,
     notify: Notify,
 }
 
@@ -177,14 +181,31 @@ impl Cancel {
         self.notify.notify_waiters();
     }
 
+    pub(crate) fn tell_of_a_caller(&self) {
+        self.by_a_caller.store(true, Ordering::SeqCst);
+        self.tell();
+    }
+
     fn is_cancelled(&self) -> bool {
         self.told.load(Ordering::SeqCst)
     }
 
     async fn cancelled(&self) {
-        // Created before the look, so that a word in between is not missed.
-        let notified = self.notify.notified();
-        if !self.is_cancelled() {
+        self.heard(&self.told).await;
+    }
+
+    /// Resolves when a caller cancels the run.
+    pub(crate) async fn cancelled_by_a_caller(&self) {
+        self.heard(&self.by_a_caller).await;
+    }
+
+    async fn heard(&self, word: &AtomicBool) {
+        loop {
+            // Created before the look, so that a word in between is not missed.
+            let notified = self.notify.notified();
+            if word.load(Ordering::SeqCst) {
+                return;
+            }
             notified.await;
         }
     }

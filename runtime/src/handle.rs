@@ -8,11 +8,13 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::client::Client;
+use crate::clock::{duration_millis, from_millis};
 use crate::codec::Decoder;
 use crate::context::{Context, current_client};
 use crate::error::Error;
 use crate::job::{Fit, JobDef};
-use crate::run::{Failure, RunId, State, Status};
+use crate::options::{Options, Policy};
+use crate::run::{BY_A_CALLER, Failure, RunId, State, Status};
 use crate::store::{Ending, Inserted, RunView};
 
 /// A run of a job that returns `T`. It can be kept as its [`RunId`] and rebuilt with the job's `handle(id)`.
@@ -96,6 +98,48 @@ impl<T> Handle<T> {
         Ok(self.look(&self.client()?).await?.status)
     }
 
+    /// Cancels the run, and says where it stands then.
+    ///
+    /// A run that waits is cancelled at once. One that runs is asked to end: [`Context::cancelled`] resolves in its
+    /// attempt, wherever that is, and after the worker's [grace period](crate::WorkerBuilder::shutdown_grace) an
+    /// `async` job is dropped. Then the run is cancelled, also if the attempt has failed meanwhile; if it has
+    /// succeeded, its result stands. A run that has ended stays as it is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Status, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let run = client.enqueue(send_email::prepare(42)).await?;
+    /// assert!(matches!(run.cancel().await?, Status::Cancelled { .. }));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Gone`] if there is no such run (any more), [`Error::WrongJob`] if it belongs to another job.
+    pub async fn cancel(&self) -> Result<Status, Error> {
+        let client = self.client()?;
+        let view = self.look(&client).await?;
+        let options = Options::from_stored(view.options.as_deref());
+        let keep = duration_millis(Policy::of(self.job, &options).keep_done);
+        let (id, now) = (self.id, client.now());
+        // What it was a moment ago is not asked: the store decides in the transaction that ends it.
+        let seen = client
+            .write(1, move |store| {
+                store.cancel(id, keep, now)?;
+                store.run(id, now)
+            })
+            .await?;
+        // With `keep = 0` nothing of it is left to be seen.
+        Ok(seen.map_or_else(
+            || Status::Cancelled {
+                at: from_millis(now.wall),
+                reason: BY_A_CALLER.to_owned(),
+            },
+            |view| view.status,
+        ))
+    }
+
     fn client(&self) -> Result<Client, Error> {
         self.client.clone().map_or_else(current_client, Ok)
     }
@@ -139,7 +183,8 @@ impl<T: DeserializeOwned> Handle<T> {
     /// Waits until the run has finished and returns its result.
     ///
     /// Inside an attempt, the attempt's place among the worker's concurrent ones is lent to others meanwhile, so
-    /// that a job can wait for the jobs it has enqueued.
+    /// that a job can wait for the jobs it has enqueued. What `concurrency` allows of a job is not lent: one with
+    /// `concurrency = 1` that joins another run of itself waits until its timeout.
     ///
     /// # Errors
     /// [`Error::Failed`] with the history of attempts, [`Error::Cancelled`], [`Error::Incompatible`] if no attempt

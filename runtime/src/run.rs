@@ -200,6 +200,9 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The reason of runs that [`Handle::cancel`](crate::Handle::cancel) has ended.
+pub(crate) const BY_A_CALLER: &str = "by a caller";
+
 /// What the store writes in the column `state`. Indexes name these numbers, so they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {

@@ -1,6 +1,6 @@
 //! "Look now" hints inside this process: a wake-up carries no run, and losing one costs delay only.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -16,6 +16,8 @@ pub(crate) struct Wakes(Mutex<Vec<Weak<Sleeper>>>);
 #[derive(Debug)]
 pub(crate) struct Sleeper {
     notify: Notify,
+    /// A run that is at work somewhere was cancelled.
+    cancelling: AtomicBool,
     /// The moments at which it will look by itself.
     wall: AtomicI64,
     store: AtomicI64,
@@ -26,6 +28,7 @@ impl Wakes {
     pub(crate) fn join(&self) -> Arc<Sleeper> {
         let sleeper = Arc::new(Sleeper {
             notify: Notify::new(),
+            cancelling: AtomicBool::new(false),
             wall: AtomicI64::new(Millis::MAX),
             store: AtomicI64::new(Millis::MAX),
         });
@@ -37,12 +40,16 @@ impl Wakes {
 
     /// Wakes whom a commit concerns.
     pub(crate) fn committed(&self, effects: &Effects) {
-        if !effects.ready && effects.scheduled == NextDue::default() {
+        let all = effects.ready || effects.cancelling;
+        if !all && effects.scheduled == NextDue::default() {
             return;
         }
         let sleepers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for sleeper in sleepers.iter().filter_map(Weak::upgrade) {
-            if effects.ready || sleeper.oversleeps(effects.scheduled) {
+            if effects.cancelling {
+                sleeper.cancelling.store(true, Ordering::SeqCst);
+            }
+            if all || sleeper.oversleeps(effects.scheduled) {
                 sleeper.notify.notify_one();
             }
         }
@@ -61,6 +68,11 @@ impl Sleeper {
     /// Waits for a wake-up; one that came before the call counts.
     pub(crate) async fn woken(&self) {
         self.notify.notified().await;
+    }
+
+    /// Whether a run was cancelled since this was last asked.
+    pub(crate) fn take_cancelling(&self) -> bool {
+        self.cancelling.swap(false, Ordering::SeqCst)
     }
 
     /// Wakes this worker.

@@ -5,6 +5,7 @@
 mod at;
 mod bad_files;
 mod bad_settings;
+mod cancel;
 mod client;
 mod concurrency;
 mod crash;

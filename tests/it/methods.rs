@@ -36,6 +36,14 @@ async fn methods_and_associated_functions_are_jobs() -> Result {
     let confirmed = client.enqueue(order.confirm_job("thanks")).await?;
     let total = client.enqueue(Order::total_job(&[1, 2, 3])).await?;
     assert_eq!(joined(&confirmed).await?, "7: thanks");
+    // A run is found again by its id, with its own type.
+    let again = Order::confirm_handle(confirmed.id()).on(&client);
+    assert_eq!(joined(&again).await?, "7: thanks");
+    let other = Order::total_handle(confirmed.id()).on(&client);
+    assert!(matches!(
+        joined(&other).await,
+        Err(afterhours::Error::WrongJob { .. })
+    ));
     assert_eq!(joined(&total).await?, 6);
     // They are still functions.
     assert_eq!(order.confirm("now").await?, "7: now");

@@ -92,6 +92,12 @@ const _: () = {
                 |__encoder| (__CODEC.2)(__encoder, &__self, &note),
             )
         }
+        /// The handle of a run of [`confirm`](Self::confirm) whose id is known.
+        pub fn confirm_handle(
+            id: ::afterhours::RunId,
+        ) -> ::afterhours::Handle<<Result<Order> as __p::JobReturn>::Value> {
+            __p::handle(&__JOB, id)
+        }
     }
 };
 #[cfg(feature = "orders")]
@@ -157,6 +163,12 @@ const _: () = {
                 |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
                 |__encoder| (__CODEC.2)(__encoder, &id),
             )
+        }
+        /// The handle of a run of [`forget`](Self::forget) whose id is known.
+        fn forget_handle(
+            id: ::afterhours::RunId,
+        ) -> ::afterhours::Handle<<() as __p::JobReturn>::Value> {
+            __p::handle(&__JOB, id)
         }
     }
 };

@@ -232,6 +232,8 @@ pub(crate) struct RunView {
     pub(crate) is_expired: bool,
     pub(crate) version: u32,
     pub(crate) signature: u32,
+    /// What the call site set for it.
+    pub(crate) options: Option<String>,
 }
 
 /// What a transaction changed that others should hear of once it is committed.
@@ -239,6 +241,8 @@ pub(crate) struct RunView {
 pub(crate) struct Effects {
     /// Runs became ready.
     pub(crate) ready: bool,
+    /// Running runs are asked to end.
+    pub(crate) cancelling: bool,
     /// Runs were scheduled, the earliest for these moments.
     pub(crate) scheduled: NextDue,
     /// Runs that finished or were parked, with their results.
@@ -266,6 +270,13 @@ pub(crate) trait Store {
 
     /// Writes how a claimed run ended. False if the claim no longer holds: then nothing is written.
     fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error>;
+
+    /// Ends a run that waits, and asks one that runs to end: then nothing follows its attempt, and it ends as
+    /// cancelled, unless the attempt succeeds. False if the run has ended already, or never was.
+    fn cancel(&mut self, id: RunId, keep: Millis, now: Now) -> Result<bool, Error>;
+
+    /// Which of a worker's runs are asked to end.
+    fn cancelling(&mut self, worker: WorkerId) -> Result<Vec<(RunId, ClaimId)>, Error>;
 
     /// Adds a worker that holds this byte of the lock file; whoever had the byte before is dead and rescued.
     fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error>;

@@ -1,5 +1,5 @@
-//! Claims runs for the free places and writes down how attempts ended, both in one transaction, and sleeps when there
-//! is nothing of either.
+//! Claims runs for the free places, writes down how attempts ended and asks which are to end, all in one transaction,
+//! and sleeps when there is nothing to do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::execute::execute;
 use super::looker::Looker;
 use super::shared::{Ended, Phase, Shared};
-use crate::clock::Now;
+use crate::clock::{Millis, Now};
 use crate::error::Error;
-use crate::store::{ClaimRequest, Claimed, ClaimedRun, Ending, NextDue, Settlement, Store, Wanted};
+use crate::run::RunId;
+use crate::store::{
+    ClaimId, ClaimRequest, Claimed, ClaimedRun, Ending, NextDue, Settlement, Store, Wanted,
+};
 
 /// So many runs are claimed at a time at most.
 const BATCH: usize = 256;
@@ -21,28 +24,34 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 /// Goes on while the worker drains, until every attempt has ended and is written down.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut looker = Looker::new(&shared);
+    let mut look = false;
     loop {
         // Attempts that end together are written down together, and give their places to one claim.
         tokio::task::yield_now().await;
         let ended = shared.take_ended();
         let places = free_places(&shared);
-        if ended.is_empty() && places.is_none() {
+        if ended.is_empty() && places.is_none() && !look {
             if shared.is_done() {
                 return;
             }
-            shared.sleeper.woken().await;
+            look = sleep(&shared, &mut looker, None).await;
             continue;
         }
         match exchange(&shared, &ended, places.as_ref()).await {
-            Ok(claimed) => {
+            Ok(Exchanged {
+                claimed,
+                cancelling,
+            }) => {
+                look = false;
                 shared.written(&ended);
+                shared.cancel(&cancelling);
                 let more = places
                     .as_ref()
                     .is_none_or(|places| claimed.runs.len() == places.num_permits());
                 let next = claimed.next;
                 start(&shared, claimed, places).await;
                 if !more {
-                    sleep(&shared, &mut looker, next).await;
+                    look = sleep(&shared, &mut looker, Some(next)).await;
                 }
             }
             Err(Error::Closed) => return give_up(&shared, &ended),
@@ -53,6 +62,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
         }
     }
+}
+
+/// What one transaction brought.
+struct Exchanged {
+    claimed: Claimed,
+    /// Runs of this worker that callers have cancelled.
+    cancelling: Vec<(RunId, ClaimId)>,
 }
 
 /// All places that are free, if this worker still claims.
@@ -66,22 +82,27 @@ fn free_places(shared: &Shared) -> Option<OwnedSemaphorePermit> {
     Arc::clone(&shared.slots).try_acquire_many_owned(free).ok()
 }
 
-/// Settles what has ended and claims for the free places.
+/// Settles what has ended, claims for the free places, and asks what is to end.
 async fn exchange(
     shared: &Arc<Shared>,
     ended: &Ended,
     places: Option<&OwnedSemaphorePermit>,
-) -> Result<Claimed, Error> {
-    let (ended, now) = (ended.clone(), shared.client().now());
+) -> Result<Exchanged, Error> {
+    let (ended, now, worker) = (ended.clone(), shared.client().now(), shared.id());
     let request = places.map(|places| claim_request(shared, places));
     shared
         .client()
         .write(ended.len() + BATCH, move |store| {
             settle(store, &ended, now)?;
-            request.as_ref().map_or_else(
-                || Ok(Claimed::default()),
-                |request| store.claim(request, now),
-            )
+            let claimed = match &request {
+                Some(request) => store.claim(request, now)?,
+                None => Claimed::default(),
+            };
+            let cancelling = store.cancelling(worker)?;
+            Ok(Exchanged {
+                claimed,
+                cancelling,
+            })
         })
         .await
 }
@@ -156,11 +177,17 @@ fn give_up(shared: &Shared, ended: &[Settlement]) {
     shared.written(ended);
 }
 
-async fn sleep(shared: &Shared, looker: &mut Looker, next: NextDue) {
-    shared.sleeper.set_next(next);
+/// Until the next run is due; nothing that becomes due concerns a worker without a free place. True if runs may have
+/// been cancelled meanwhile.
+async fn sleep(shared: &Shared, looker: &mut Looker, next: Option<NextDue>) -> bool {
+    const NEVER_OVERSLEEPS: NextDue = NextDue {
+        wall: Some(Millis::MIN),
+        store: Some(Millis::MIN),
+    };
+    shared.sleeper.set_next(next.unwrap_or(NEVER_OVERSLEEPS));
     tokio::select! {
         biased;
-        () = shared.sleeper.woken() => {}
-        () = looker.something(shared, next) => {}
+        () = shared.sleeper.woken() => shared.sleeper.take_cancelling(),
+        () = looker.something(shared, next.unwrap_or_default()) => true,
     }
 }

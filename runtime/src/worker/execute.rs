@@ -19,7 +19,7 @@ use crate::job::JobDef;
 use crate::job_error::{JobError, Verdict};
 use crate::options::{Options, Policy};
 use crate::retry;
-use crate::run::AttemptOutcome;
+use crate::run::{AttemptOutcome, BY_A_CALLER};
 use crate::slot::Slot;
 use crate::store::{ClaimedRun, Ending};
 
@@ -100,6 +100,8 @@ enum End {
     TimedOut,
     /// The worker stops and did not let it finish.
     Stopped,
+    /// A caller has cancelled its run, and it did not end within the grace period.
+    Cancelled,
     Unfit(String),
 }
 
@@ -136,6 +138,7 @@ async fn perform_future(
         end = caught => end,
         () = shared.entered(Phase::Aborting) => End::Stopped,
         () = expired(shared.client().clock(), timeout) => End::TimedOut,
+        () = cancelled(shared, context) => End::Cancelled,
     };
     if matches!(end, End::TimedOut | End::Stopped) {
         context.inner().cancel.tell();
@@ -178,6 +181,13 @@ fn blocking_end(returned: Result<Outcome, tokio::task::JoinError>) -> End {
         // The runtime shut down before the thread was started.
         Err(Err(_)) => End::Stopped,
     }
+}
+
+/// After a caller's word, the attempt may end in good order within the grace period.
+async fn cancelled(shared: &Shared, context: &Context) {
+    context.inner().cancel.cancelled_by_a_caller().await;
+    let grace = shared.plan.shutdown_grace;
+    shared.client().clock().sleep(grace).await;
 }
 
 async fn expired(clock: &Clock, timeout: Option<Duration>) {
@@ -223,6 +233,10 @@ fn ending(shared: &Shared, policy: &Policy, context: &Context, end: End) -> Endi
             )
         }
         End::Stopped => Ending::Release,
+        End::Cancelled => Ending::Cancelled {
+            reason: BY_A_CALLER.to_owned(),
+            keep: duration_millis(policy.keep_done),
+        },
         End::Unfit(reason) => Ending::Park { reason },
     }
 }

@@ -204,6 +204,22 @@ impl Shared {
         self.active().insert(context.id(), context.clone());
     }
 
+    /// Tells attempts whose runs a caller has cancelled.
+    pub(super) fn cancel(&self, asked: &[(RunId, ClaimId)]) {
+        if asked.is_empty() {
+            return;
+        }
+        let active = self.active();
+        for (id, claim) in asked {
+            // A claim from before a retry is another attempt's.
+            if let Some(context) = active.get(id)
+                && context.inner().run.claim == *claim
+            {
+                context.inner().cancel.tell_of_a_caller();
+            }
+        }
+    }
+
     /// Takes in how an attempt ended; the claimer writes it down.
     pub(super) fn end(&self, context: &Context, ending: Ending) {
         let run = &context.inner().run;

@@ -1,5 +1,6 @@
 //! What every store must do, told verb by verb. A store joins by bringing a [`Fixture`] and a line in `contract!`.
 
+mod cancel;
 mod claim;
 mod effects;
 mod fencing;
@@ -34,6 +35,8 @@ trait Fixture {
     fn rollback(&mut self);
     /// Ends as a killed process does and opens what is left. A store that lives in the process only rolls back.
     fn crash(&mut self);
+    /// Whether what a killed process leaves is opened anew.
+    fn survives_by_reopening(&self) -> bool;
     /// Everything that is stored, as text.
     fn contents(&mut self) -> Vec<String>;
 }

@@ -9,16 +9,23 @@ use super::{
 };
 use crate::clock::{Millis, Now, from_millis};
 use crate::run::Status;
-use crate::store::{NextDue, WorkerRow};
+use crate::store::{NextDue, Unique, WorkerRow};
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) runs: BTreeMap<RunId, Run>,
     pub(super) workers: BTreeMap<i64, WorkerId>,
     pub(super) ticks: BTreeMap<&'static str, (Millis, RunId)>,
+    /// Which run keeps the twins of a job and key out, and until when in any case.
+    unique: BTreeMap<(String, Vec<u8>), (RunId, Option<Millis>)>,
+    /// A limit has held up runs since a place was last told of.
+    pub(super) held_up: bool,
     /// The highest id that was ever given out.
     pub(super) highest: i64,
 }
+
+/// The job that can have a limit.
+pub(super) const LIMITED: &str = "b";
 
 #[derive(Debug, Clone)]
 pub(super) struct Run {
@@ -31,6 +38,8 @@ pub(super) struct Run {
     pub(super) crashes: u32,
     /// Set exactly while it runs.
     pub(super) claim: Option<(ClaimId, WorkerId)>,
+    /// Set while it runs and is asked to end.
+    pub(super) cancel_keep: Option<Millis>,
     started_at: Millis,
     finished_at: Millis,
     expires: Option<Millis>,
@@ -56,6 +65,7 @@ impl Model {
             attempts: 0,
             crashes: 0,
             claim: None,
+            cancel_keep: None,
             started_at: 0,
             finished_at: 0,
             expires: None,
@@ -65,6 +75,79 @@ impl Model {
         };
         self.highest = id.0;
         self.runs.insert(id, run);
+        if let Some(unique) = &new.unique {
+            let until = unique.period.map(|period| now.store + period);
+            self.unique.insert(twins(new, unique), (id, until));
+        }
+    }
+
+    /// The run that keeps this one out.
+    pub(super) fn twin(&self, new: &NewRun, now: Now) -> Option<RunId> {
+        let unique = new.unique.as_ref()?;
+        let (id, until) = *self.unique.get(&twins(new, unique))?;
+        let waits_or_runs = self.runs.get(&id).is_some_and(|run| {
+            matches!(run.state, State::Ready | State::Scheduled | State::Running)
+        });
+        (waits_or_runs || until.is_some_and(|until| until > now.store)).then_some(id)
+    }
+
+    /// Of these, in their order, as many as are asked for and as the limit lets run.
+    pub(super) fn within_limit(
+        &mut self,
+        claimable: Vec<RunId>,
+        asked: u32,
+        most: Option<u32>,
+    ) -> Vec<RunId> {
+        let is_limited = |run: &Run| run.new.kind.job == LIMITED;
+        let running = self
+            .runs
+            .values()
+            .filter(|run| run.state == State::Running && is_limited(run));
+        let mut running = u32::try_from(running.count()).unwrap();
+        let mut taken = Vec::new();
+        let mut met = false;
+        for id in claimable {
+            let limited = is_limited(&self.runs[&id]);
+            met |= limited;
+            if taken.len() == usize::try_from(asked).unwrap() {
+                continue;
+            }
+            if limited && most.is_some_and(|most| running >= most) {
+                continue;
+            }
+            running += u32::from(limited);
+            taken.push(id);
+        }
+        self.held_up |= met && most.is_some_and(|most| running >= most);
+        taken
+    }
+
+    /// False if the run has ended, or never was.
+    pub(super) fn cancel(&mut self, id: RunId, keep: Millis, now: Now) -> bool {
+        let Some(run) = self.runs.get_mut(&id) else {
+            return false;
+        };
+        match run.state {
+            State::Running => run.cancel_keep = Some(keep),
+            State::Ready | State::Scheduled | State::Incompatible => {
+                self.end_cancelled(id, keep, now);
+            }
+            State::Done | State::Failed | State::Cancelled => return false,
+        }
+        true
+    }
+
+    fn end_cancelled(&mut self, id: RunId, keep: Millis, now: Now) {
+        let run = self.runs.get_mut(&id).unwrap();
+        run.state = State::Cancelled;
+        run.claim = None;
+        run.cancel_keep = None;
+        run.note = "by a caller".to_owned();
+        run.finished_at = now.wall;
+        run.expires = Some(now.store + keep);
+        if keep == 0 && id.0 < self.highest {
+            self.runs.remove(&id);
+        }
     }
 
     /// Makes ready what is due, and says in which order these may be claimed.
@@ -131,6 +214,19 @@ impl Model {
         if run.claim.is_none_or(|(held, _)| held != claim) {
             return false;
         }
+        let asked = run.cancel_keep.take();
+        if let (Some(keep), false) = (
+            asked,
+            matches!(ending, Ending::Done { .. } | Ending::Cancelled { .. }),
+        ) {
+            if let Ending::Retry { outcome, error, .. } | Ending::Failed { outcome, error, .. } =
+                ending
+            {
+                run.record(*outcome, error, now);
+            }
+            self.end_cancelled(id, keep, now);
+            return true;
+        }
         run.claim = None;
         let keep = match ending {
             Ending::Done { result, keep } => {
@@ -193,11 +289,17 @@ impl Model {
         claimed.map(|(id, _)| *id).collect()
     }
 
-    pub(super) fn rescue(&mut self, id: RunId, now: Now) {
+    /// True if that was its end.
+    pub(super) fn rescue(&mut self, id: RunId, now: Now) -> bool {
         let run = self.runs.get_mut(&id).unwrap();
         run.record(AttemptOutcome::WorkerLost, "worker lost", now);
+        if let Some(keep) = run.cancel_keep {
+            self.end_cancelled(id, keep, now);
+            return true;
+        }
         (run.state, run.claim) = (State::Ready, None);
         run.crashes += 1;
+        false
     }
 
     /// The finished runs that may be deleted.
@@ -234,6 +336,10 @@ impl Model {
         rows.sort_unstable_by_key(|row| row.id.0);
         rows
     }
+}
+
+fn twins(new: &NewRun, unique: &Unique) -> (String, Vec<u8>) {
+    (new.kind.job.clone().into_owned(), unique.key.clone())
 }
 
 impl Run {

@@ -17,6 +17,13 @@ enum When {
     Store(Millis),
 }
 
+/// A run that keeps its twins out, for a period or while it waits or runs.
+#[derive(Debug, Clone, Copy)]
+struct Twin {
+    key: u8,
+    period: Option<Millis>,
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Insert {
@@ -24,11 +31,18 @@ enum Step {
         job: usize,
         priority: i32,
         when: When,
+        twin: Option<Twin>,
     },
     Claim {
         slot: i64,
         limit: u32,
         order: Vec<usize>,
+        /// How many runs of the second job this build lets run at once.
+        most: Option<u32>,
+    },
+    Cancel {
+        run: Index,
+        keep: Millis,
     },
     Settle {
         run: Index,
@@ -87,11 +101,16 @@ fn step() -> impl Strategy<Value = Step> {
     let right =
         prop_oneof![6 => Just(Right::Its), 1 => Just(Right::AnEarlier), 1 => Just(Right::Anothers)];
     let slot = || 1..=3_i64;
+    let twin =
+        (0..2_u8, prop::option::of(0..200_i64)).prop_map(|(key, period)| Twin { key, period });
+    let twin = prop::option::weighted(0.4, twin);
     prop_oneof![
-        6 => (0..3_usize, 0..2_usize, -1..2_i32, when())
-            .prop_map(|(queue, job, priority, when)| Step::Insert { queue, job, priority, when }),
-        6 => (slot(), 0..4_u32, order)
-            .prop_map(|(slot, limit, order)| Step::Claim { slot, limit, order }),
+        6 => (0..3_usize, 0..2_usize, -1..2_i32, when(), twin)
+            .prop_map(|(queue, job, priority, when, twin)| Step::Insert { queue, job, priority, when, twin }),
+        6 => (slot(), 0..4_u32, order, prop::option::of(1..3_u32))
+            .prop_map(|(slot, limit, order, most)| Step::Claim { slot, limit, order, most }),
+        2 => (any::<Index>(), prop_oneof![Just(0), 0..300_i64])
+            .prop_map(|(run, keep)| Step::Cancel { run, keep }),
         8 => (any::<Index>(), prop_oneof![Just(0), 0..300_i64], any::<Index>(), right)
             .prop_map(|(run, keep, ending, claim)| Step::Settle { run, keep, ending, claim }),
         1 => (slot(), 1..4_u32).prop_map(|(slot, limit)| Step::Rescue { slot, limit }),

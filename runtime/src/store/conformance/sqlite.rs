@@ -113,6 +113,10 @@ impl Fixture for InFile {
         self.path = path;
     }
 
+    fn survives_by_reopening(&self) -> bool {
+        true
+    }
+
     fn contents(&mut self) -> Vec<String> {
         let conn = Connection::open(&self.path).unwrap();
         dump(
@@ -146,6 +150,10 @@ impl Fixture for InMemory {
 
     fn crash(&mut self) {
         self.0.rollback();
+    }
+
+    fn survives_by_reopening(&self) -> bool {
+        false
     }
 
     /// Only the one connection sees the store, so this is what the verbs show.

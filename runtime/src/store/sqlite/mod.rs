@@ -1,5 +1,6 @@
 //! The SQLite store: one writing connection with a file for each verb. It knows no Tokio and asks nobody for the time.
 
+mod cancel;
 mod claim;
 mod finish;
 mod insert;
@@ -24,8 +25,8 @@ use rusqlite::Connection;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, NewRun, RunView, Settlement, Store,
-    Tick, Ticked, WorkerId, WorkerRow,
+    ClaimId, ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, NewRun, RunView,
+    Settlement, Store, Tick, Ticked, WorkerId, WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -98,6 +99,8 @@ impl Core {
         let _ = self.conn.execute_batch("ROLLBACK");
         self.kinds.forget();
         self.effects = Effects::default();
+        // An undone settlement has told nobody of its place; a wake-up too many does no harm.
+        self.held_up = true;
     }
 
     /// Whether the WAL has grown so far that it should be checkpointed.
@@ -158,6 +161,8 @@ impl Store for Core {
     }
 
     fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
+        let cancelled = cancel::instead(&self.conn, settlement, now)?;
+        let settlement = cancelled.as_ref().unwrap_or(settlement);
         let held = match &settlement.ending {
             Ending::Done { .. } | Ending::Failed { .. } | Ending::Cancelled { .. } => {
                 finish::finish(&self.conn, settlement, now)?
@@ -177,6 +182,14 @@ impl Store for Core {
                 .push((settlement.id, settlement.ending.clone()));
         }
         Ok(held)
+    }
+
+    fn cancel(&mut self, id: RunId, keep: Millis, now: Now) -> Result<bool, Error> {
+        cancel::cancel(&self.conn, &mut self.effects, id, keep, now)
+    }
+
+    fn cancelling(&mut self, worker: WorkerId) -> Result<Vec<(RunId, ClaimId)>, Error> {
+        cancel::cancelling(&self.conn, worker)
     }
 
     fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error> {

@@ -9,7 +9,7 @@ use crate::store::RunView;
 
 const RUN: &str = "
     SELECT job, state, attempts, started_at, finished_at, due_wall, due_store, note, result, expires,
-        version, signature
+        version, signature, options
     FROM afterhours_runs JOIN afterhours_kinds ON afterhours_kinds.id = kind WHERE afterhours_runs.id = ?1";
 const ATTEMPTS: &str = "SELECT attempt, outcome, error, started_at, ended_at FROM afterhours_attempts WHERE run = ?1 ORDER BY seq";
 
@@ -48,6 +48,7 @@ fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<RunView> {
         job: row.get("job")?,
         version: row.get("version")?,
         signature: row.get("signature")?,
+        options: row.get("options")?,
         state,
         status: status(row, state, now)?,
         result: row.get("result")?,

@@ -32,6 +32,8 @@ const V1: &str = "
         attempts    INTEGER NOT NULL DEFAULT 0,
         crashes     INTEGER NOT NULL DEFAULT 0,
         claim       INTEGER,
+        -- Set while a running run is asked to end: how long it then stays.
+        cancel_keep INTEGER,
         due_wall    INTEGER,
         due_store   INTEGER,
         enqueued_at INTEGER NOT NULL,
@@ -48,6 +50,7 @@ const V1: &str = "
     CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE state = 1 AND due_wall IS NOT NULL;
     CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE state = 1 AND due_store IS NOT NULL;
     CREATE INDEX afterhours_claimed ON afterhours_runs (claim) WHERE claim IS NOT NULL;
+    CREATE INDEX afterhours_cancelling ON afterhours_runs (claim) WHERE cancel_keep IS NOT NULL;
     CREATE INDEX afterhours_finished ON afterhours_runs (state, expires) WHERE expires IS NOT NULL;
 
     CREATE TABLE afterhours_attempts (

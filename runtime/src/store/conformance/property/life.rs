@@ -1,17 +1,18 @@
 //! One life: each step is taken by the store and by the [`Model`], and then all that can be seen is compared.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::sample::Index;
 
-use super::super::model::Model;
+use super::super::model::{LIMITED, Model};
 use super::super::{
     ClaimId, Due, Effects, Ending, KeepCaps, Kind, Millis, NewRun, RunId, Settlement, State, Trial,
     WorkerId, cancelled, done, every_ending, failed, ids, kind, park, retry,
 };
-use super::{Right, Step, When};
+use super::{Right, Step, Twin, When};
 use crate::job::Overlap;
-use crate::store::{NextDue, Tick, Ticked};
+use crate::store::{ClaimRequest, Limit, NextDue, Tick, Ticked, Unique, Wanted};
 
 const QUEUES: [&str; 3] = ["default", "mail", "video"];
 const SCHEDULES: [&str; 2] = ["hourly", "daily"];
@@ -43,8 +44,15 @@ impl Life {
                 job,
                 priority,
                 when,
-            } => self.insert(*queue, *job, *priority, *when),
-            Step::Claim { slot, limit, order } => self.claim(*slot, *limit, order.clone()),
+                twin,
+            } => self.insert(*queue, *job, *priority, *when, *twin),
+            Step::Claim {
+                slot,
+                limit,
+                order,
+                most,
+            } => self.claim(*slot, *limit, order.clone(), *most),
+            Step::Cancel { run, keep } => self.cancel(run, *keep),
             Step::Settle {
                 run,
                 keep,
@@ -86,7 +94,7 @@ impl Life {
             When::Store(after) => Due::Store(self.trial.now.store + after),
         };
         NewRun {
-            kind: kind(QUEUES[queue], ["a", "b"][job]),
+            kind: kind(QUEUES[queue], ["a", LIMITED][job]),
             priority,
             due,
             payload: vec![u8::try_from(self.model.highest % 251).unwrap()],
@@ -95,10 +103,21 @@ impl Life {
         }
     }
 
-    fn insert(&mut self, queue: usize, job: usize, priority: i32, when: When) {
-        let new = self.new_run(queue, job, priority, when);
+    fn insert(&mut self, queue: usize, job: usize, priority: i32, when: When, twin: Option<Twin>) {
+        let new = NewRun {
+            unique: twin.map(|Twin { key, period }| Unique {
+                key: vec![key],
+                period,
+            }),
+            ..self.new_run(queue, job, priority, when)
+        };
         let (inserted, effects) = self.trial.watched(|store, now| store.insert(&new, now));
         let id = inserted.id;
+        if let Some(twin) = self.model.twin(&new, self.trial.now) {
+            assert_eq!((id, inserted.is_duplicate), (twin, true));
+            return assert_effects(&effects, false, NextDue::default(), &[]);
+        }
+        assert!(!inserted.is_duplicate);
         assert!(id.0 > self.model.highest, "an id came back");
         self.model.insert(id, &new, self.trial.now, None);
         let run = &self.model.runs[&id];
@@ -116,16 +135,22 @@ impl Life {
         assert_effects(&effects, run.state == State::Ready, next, &[]);
     }
 
-    fn claim(&mut self, slot: i64, limit: u32, order: Vec<usize>) {
+    fn claim(&mut self, slot: i64, limit: u32, order: Vec<usize>, most: Option<u32>) {
         let Some(&worker) = self.model.workers.get(&slot) else {
             return;
         };
         let rank = move |kind: &Kind| order.iter().position(|at| QUEUES[*at] == kind.queue);
-        let request = self.trial.request(worker, limit, rank.clone());
+        let request = ClaimRequest {
+            wanted: Arc::new(Limited {
+                rank: rank.clone(),
+                most,
+            }),
+            ..self.trial.request(worker, limit, rank.clone())
+        };
         let (claimed, effects) = self.trial.watched(|store, now| store.claim(&request, now));
         assert_effects(&effects, false, NextDue::default(), &[]);
-        let mut expected = self.model.claimable(self.trial.now, rank);
-        expected.truncate(usize::try_from(limit).unwrap());
+        let claimable = self.model.claimable(self.trial.now, rank);
+        let expected = self.model.within_limit(claimable, limit, most);
         assert_eq!(ids(&claimed.runs), expected);
         assert_eq!(claimed.next, self.model.next_due());
         for run in claimed.runs {
@@ -145,6 +170,24 @@ impl Life {
             self.claims.push((run.id, run.claim));
         }
         self.last_claim.insert(slot, request.claim);
+    }
+
+    fn cancel(&mut self, run: &Index, keep: Millis) {
+        if self.model.highest == 0 {
+            return;
+        }
+        // Also runs that are gone.
+        let id = RunId(
+            1 + i64::try_from(run.index(usize::try_from(self.model.highest).unwrap())).unwrap(),
+        );
+        let now = self.trial.now;
+        let (cancelled, effects) = self.trial.watched(|store, now| store.cancel(id, keep, now));
+        let before = self.model.runs.get(&id).map(|run| run.state);
+        assert_eq!(cancelled, self.model.cancel(id, keep, now), "{before:?}");
+        let runs = before == Some(State::Running);
+        let finished = if cancelled && !runs { &[id][..] } else { &[] };
+        assert_effects(&effects, false, NextDue::default(), finished);
+        assert_eq!(effects.cancelling, runs);
     }
 
     fn settle(&mut self, run: &Index, keep: Millis, ending: &Index, right: Right) {
@@ -173,6 +216,7 @@ impl Life {
             keep,
         });
         let ending = ending.get(&endings).clone();
+        let asked = self.holds(&(id, claim)) && self.model.runs[&id].cancel_keep.is_some();
         let settlement = Settlement {
             id,
             claim,
@@ -187,23 +231,20 @@ impl Life {
             "{settlement:?}"
         );
         let next = match ending {
-            Ending::Retry { due, .. } | Ending::Snooze { due } if held => NextDue {
+            Ending::Retry { due, .. } | Ending::Snooze { due } if held && !asked => NextDue {
                 wall: None,
                 store: Some(due),
             },
             _ => NextDue::default(),
         };
-        let finished = if held && ending.concerns_joiners() {
+        let finished = if held && (asked || ending.concerns_joiners()) {
             &[id][..]
         } else {
             &[]
         };
-        assert_effects(
-            &effects,
-            held && matches!(ending, Ending::Release),
-            next,
-            finished,
-        );
+        let told = held && std::mem::take(&mut self.model.held_up);
+        let released = held && !asked && matches!(ending, Ending::Release);
+        assert_effects(&effects, told || released, next, finished);
     }
 
     fn holds(&self, (id, claim): &(RunId, ClaimId)) -> bool {
@@ -219,9 +260,10 @@ impl Life {
         let (count, effects) = self
             .trial
             .watched(|store, now| store.rescue(worker, limit, now));
-        let rescued = self.follow_rescue(worker);
+        let (rescued, ended) = self.follow_rescue(worker);
         assert_eq!(count, rescued);
-        assert_effects(&effects, rescued > 0, NextDue::default(), &[]);
+        let ready = rescued > u32::try_from(ended.len()).unwrap();
+        assert_effects(&effects, ready, NextDue::default(), &ended);
         assert!(self.model.claimed_by(worker).is_empty() || rescued == limit);
         if rescued < limit {
             self.model.workers.remove(&slot);
@@ -229,15 +271,18 @@ impl Life {
     }
 
     /// Any of a worker's runs may come first; the store tells which did.
-    fn follow_rescue(&mut self, worker: WorkerId) -> u32 {
+    fn follow_rescue(&mut self, worker: WorkerId) -> (u32, Vec<RunId>) {
         let mut rescued = 0;
+        let mut ended = Vec::new();
         for id in self.model.claimed_by(worker) {
             if self.trial.state(id) != Some(State::Running) {
-                self.model.rescue(id, self.trial.now);
+                if self.model.rescue(id, self.trial.now) {
+                    ended.push(id);
+                }
                 rescued += 1;
             }
         }
-        rescued
+        (rescued, ended)
     }
 
     fn register(&mut self, slot: i64) {
@@ -326,6 +371,8 @@ impl Life {
         } else {
             self.trial.fixture.rollback();
         }
+        // Who opens the store anew has held nobody up.
+        self.model.held_up = !(crash && self.trial.fixture.survives_by_reopening());
     }
 
     fn compare(&mut self) {
@@ -357,6 +404,23 @@ impl Life {
             assert_eq!(store.last_tick(schedule).unwrap(), last);
         }
         self.trial.fixture.commit();
+    }
+}
+
+/// Wants the queues in an order; so many runs of `b` at once.
+struct Limited<F> {
+    rank: F,
+    most: Option<u32>,
+}
+
+impl<F: Fn(&Kind) -> Option<usize> + Send + Sync> Wanted for Limited<F> {
+    fn rank(&self, kind: &Kind) -> Option<usize> {
+        (self.rank)(kind)
+    }
+
+    fn limit(&self, job: &str) -> Option<Limit> {
+        let most = self.most.filter(|_| job == LIMITED)?;
+        Some(Limit { job: LIMITED, most })
     }
 }
 
