@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rusqlite::Connection;
+use tokio::sync::watch;
 
 use crate::blocking::blocking;
 use crate::clock::{Clock, Now};
@@ -56,6 +57,8 @@ struct Inner {
 struct Shared {
     wakes: Wakes,
     joiners: Joiners,
+    /// Changes whenever a schedule does.
+    schedules: watch::Sender<()>,
 }
 
 static INSTALLED: OnceLock<Client> = OnceLock::new();
@@ -119,6 +122,9 @@ impl Client {
             settings.full,
             Box::new(move |effects| {
                 told.wakes.committed(&effects);
+                if effects.schedules {
+                    told.schedules.send_replace(());
+                }
                 told.joiners.finished(effects.finished);
             }),
         )?;
@@ -146,6 +152,11 @@ impl Client {
 
     pub(crate) fn wakes(&self) -> &Wakes {
         &self.0.shared.wakes
+    }
+
+    /// Hears of schedules that are added, changed or removed with this client or a clone of it.
+    pub(crate) fn schedule_changes(&self) -> watch::Receiver<()> {
+        self.0.shared.schedules.subscribe()
     }
 
     pub(crate) fn joiners(&self) -> &Joiners {

@@ -164,12 +164,18 @@ pub enum Error {
         state: &'static str,
     },
     /// A schedule that cannot be run.
-    #[error("job `{job}`: {reason}")]
+    #[error("schedule `{schedule}`: {reason}")]
     Schedule {
-        /// The job.
-        job: &'static str,
-        /// What is wrong with its schedule.
+        /// Its name; of a job's own schedule the job's.
+        schedule: String,
+        /// What is wrong and what to do.
         reason: String,
+    },
+    /// There is no schedule of this name.
+    #[error("there is no schedule `{name}`: `client.schedules()` lists those there are")]
+    NoSchedule {
+        /// The name that was asked for.
+        name: String,
     },
     /// A setting of the worker or the client is out of range.
     #[error("{setting}: {reason}")]

@@ -36,6 +36,11 @@ impl<T> DueHeap<T> {
         self.pushed += 1;
     }
 
+    /// All of them, in no order.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.entries.into_iter().map(|entry| entry.0.value)
+    }
+
     /// The earliest moment.
     pub(crate) fn next_due(&self) -> Option<Millis> {
         self.entries.peek().map(|entry| entry.0.due)

@@ -45,9 +45,11 @@ mod readers;
 mod registry;
 mod retry;
 mod run;
+mod schedules;
 mod slot;
 mod states;
 mod store;
+mod ticks;
 mod wake;
 mod worker;
 
@@ -69,12 +71,13 @@ pub use config::{ClientBuilder, Durability};
 pub use context::Context;
 pub use error::Error;
 pub use handle::Handle;
-pub use job::Job;
+pub use job::{Job, Missed, Overlap};
 pub use job_error::{Control, JobError, Result};
 pub use pending::Pending;
 pub use perform::{Perform, Prepared};
 pub use retry::Backoff;
 pub use run::{AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, Status};
+pub use schedules::{NewSchedule, Schedule, ScheduleState};
 pub use worker::{RunningWorker, Worker, WorkerBuilder};
 
 /// Compiles and runs the code blocks of the README.

@@ -55,8 +55,9 @@ impl<T> Prepared<T> {
             });
         }
         let job = self.job();
-        let run = self.into_run(&client)?;
-        let (inserted, effects) = insert_beside(tx, &run, client.now())?;
+        let now = client.now();
+        let run = self.into_run(now)?;
+        let (inserted, effects) = insert_beside(tx, &run, now)?;
         let handle = Handle::enqueued(Some(client.clone()), job, inserted);
         Ok(Pending {
             handle,

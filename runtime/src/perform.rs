@@ -9,7 +9,7 @@ use std::task::{self, Poll};
 use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
-use crate::clock::{duration_millis, to_millis};
+use crate::clock::{Now, duration_millis, to_millis};
 use crate::codec::{Codec, DecodeError, Decoder, Encoder, advice, seal};
 use crate::context::current_client;
 use crate::error::Error;
@@ -196,7 +196,8 @@ impl<T> Prepared<T> {
     /// Enqueues it with the client of the attempt around the caller, else with the installed one.
     pub fn enqueue(self) -> Perform<T> {
         let job = self.job;
-        let enqueued = current_client().and_then(|client| Ok((self.into_run(&client)?, client)));
+        let enqueued =
+            current_client().and_then(|client| Ok((self.into_run(client.now())?, client)));
         Perform::new(job, enqueued)
     }
 
@@ -207,7 +208,7 @@ impl<T> Prepared<T> {
     pub fn enqueue_blocking(self) -> Result<Handle<T>, Error> {
         let client = current_client()?;
         let job = self.job;
-        let inserted = client.insert_blocking(self.into_run(&client)?)?;
+        let inserted = client.insert_blocking(self.into_run(client.now())?)?;
         Ok(Handle::enqueued(Some(client), job, inserted))
     }
 
@@ -215,13 +216,25 @@ impl<T> Prepared<T> {
         self.job
     }
 
-    pub(crate) fn into_run(self, client: &Client) -> Result<NewRun, Error> {
+    /// What the ticks of a schedule enqueue: the schedule says when they are due.
+    pub(crate) fn into_scheduled_run(self) -> Result<NewRun, Error> {
+        let job = self.job;
+        match self.when {
+            // No time is asked for.
+            When::Now => self.into_run(Now { wall: 0, store: 0 }),
+            When::In(_) | When::At(_) => Err(Error::Schedule {
+                schedule: job.name.to_owned(),
+                reason: "the schedule says when its runs are due: leave `delay` and `at` out"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    pub(crate) fn into_run(self, now: Now) -> Result<NewRun, Error> {
         let envelope = self.job.envelope();
         let due = match self.when {
             When::Now => Due::Now,
-            When::In(delay) => {
-                Due::Store(client.now().store.saturating_add(duration_millis(delay)))
-            }
+            When::In(delay) => Due::Store(now.store.saturating_add(duration_millis(delay))),
             When::At(when) => Due::Wall(to_millis(when)),
         };
         let payload = self.payload?;
@@ -284,7 +297,10 @@ impl Client {
     /// If the arguments cannot be stored, or the store cannot take the run. See [`Error::is_unknown`].
     pub fn enqueue<T>(&self, prepared: Prepared<T>) -> Perform<T> {
         let job = prepared.job;
-        Perform::new(job, prepared.into_run(self).map(|run| (run, self.clone())))
+        Perform::new(
+            job,
+            prepared.into_run(self.now()).map(|run| (run, self.clone())),
+        )
     }
 
     /// Enqueues many runs in one transaction: all of them or none.
@@ -306,9 +322,10 @@ impl Client {
         &self,
         prepared: impl IntoIterator<Item = Prepared<T>>,
     ) -> Result<Vec<Handle<T>>, Error> {
+        let now = self.now();
         let (jobs, runs): (Vec<_>, Vec<_>) = prepared
             .into_iter()
-            .map(|prepared| (prepared.job, prepared.into_run(self)))
+            .map(|prepared| (prepared.job, prepared.into_run(now)))
             .unzip();
         let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
         let inserted = self.insert_all(runs).await?;

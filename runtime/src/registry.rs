@@ -58,6 +58,17 @@ impl Registry {
     }
 }
 
+/// All jobs that are linked into the program, by each of their names. For looking only: of two with one name, with
+/// which no worker can be built, it has either.
+pub(crate) fn linked_by_name() -> HashMap<&'static str, &'static JobDef> {
+    let jobs = inventory::iter::<Registered>.into_iter();
+    let names = jobs.flat_map(|Registered(job)| {
+        let names = std::iter::once(job.name).chain(job.aliases.iter().copied());
+        names.map(move |name| (name, *job))
+    });
+    names.collect()
+}
+
 fn duplicate(name: &str, one: &JobDef, other: &JobDef) -> Error {
     // The order of registration is the linker's; the message should not depend on it.
     let mut places = [one.place(), other.place()];

@@ -69,6 +69,7 @@
 mod cron;
 mod duration;
 mod every;
+mod rule;
 mod text;
 mod timezone;
 
@@ -78,4 +79,5 @@ pub use chrono_tz;
 pub use crate::cron::{Cron, CronError, Field};
 pub use duration::{DurationError, parse_duration};
 pub use every::{Every, EveryError};
+pub use rule::Rule;
 pub use timezone::{TimezoneError, parse_timezone};

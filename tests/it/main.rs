@@ -21,6 +21,7 @@ mod quickstart;
 mod retry;
 mod schedule;
 mod schedule_options;
+mod schedules;
 mod shared_file;
 mod shutdown;
 mod signals;

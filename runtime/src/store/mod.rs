@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::clock::{Millis, Now};
 use crate::error::Error;
-use crate::job::Overlap;
+use crate::job::{Missed, Overlap};
 use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
 
 /// What a run is, as far as claiming goes: only a worker that knows all four may claim it. Stores keep each
@@ -36,7 +36,7 @@ pub(crate) enum Due {
 }
 
 /// A run to insert.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NewRun {
     pub(crate) kind: Kind,
     pub(crate) priority: i32,
@@ -189,17 +189,21 @@ pub(crate) struct WorkerRow {
 /// One due moment of a schedule.
 #[derive(Debug)]
 pub(crate) struct Tick {
-    /// The schedule's name, which is its job's.
-    pub(crate) schedule: &'static str,
+    /// The schedule's name.
+    pub(crate) schedule: Arc<str>,
     /// The last tick that this worker knows of; the tick fires only if the store knows no later one.
     pub(crate) after: Option<Millis>,
     /// The tick, on the clock that the schedule counts on.
     pub(crate) at: Millis,
     /// What it does while the schedule's last run is active.
     pub(crate) overlap: Overlap,
-    pub(crate) run: NewRun,
+    pub(crate) run: Arc<NewRun>,
     /// The wall-clock time that the run carries.
     pub(crate) due_at: Millis,
+    /// How many ticks before this one passed without anybody to fire them.
+    pub(crate) missed: u32,
+    /// How often the store has failed to take this one.
+    pub(crate) failures: u32,
 }
 
 /// What became of a tick.
@@ -207,10 +211,78 @@ pub(crate) struct Tick {
 pub(crate) enum Ticked {
     /// The run is enqueued.
     Fired(RunId),
-    /// The last run of this schedule is still active; the tick counts as done.
+    /// The last run of this schedule, or a twin of its run, is still active; the tick counts as done.
     Overlap,
-    /// The store has seen this tick, or a later one: it is at this moment.
-    Taken(Millis),
+    /// The schedule is paused; the tick counts as done.
+    Paused,
+    /// The last tick is another one than the worker knew of: this one.
+    Taken(Option<Millis>),
+    /// There is no such schedule any more.
+    Gone,
+}
+
+/// What a schedule is: its rule, its policy, and what a tick enqueues.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ScheduleRow {
+    /// Of a job's own schedule this is the job's name.
+    pub(crate) name: String,
+    pub(crate) origin: Origin,
+    pub(crate) rule: StoredRule,
+    pub(crate) overlap: Overlap,
+    pub(crate) missed: Missed,
+    pub(crate) missed_limit: Option<u32>,
+    pub(crate) missed_window: Option<Millis>,
+    pub(crate) run: NewRun,
+}
+
+/// Who made a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A job's attribute.
+    Attribute,
+    /// A call of `Client::schedule`.
+    Client,
+}
+
+/// A rule as it is stored, not yet read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoredRule {
+    Every(Millis),
+    Cron {
+        expression: String,
+        timezone: String,
+    },
+}
+
+impl StoredRule {
+    /// Whether it ticks on the wall clock; else on the store's.
+    pub(crate) fn is_wall(&self) -> bool {
+        matches!(self, Self::Cron { .. })
+    }
+}
+
+/// A schedule, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ScheduleView {
+    pub(crate) row: ScheduleRow,
+    pub(crate) is_paused: bool,
+    /// Ticks up to here were never this rule's.
+    pub(crate) since: Option<Millis>,
+    pub(crate) last_tick: Option<Millis>,
+    pub(crate) last_run: Option<RunId>,
+    /// How that run stands, or how it ended if its row is gone.
+    pub(crate) last_status: Option<Status>,
+    pub(crate) missed: u64,
+    pub(crate) skipped: u64,
+    pub(crate) failures: u64,
+}
+
+impl ScheduleView {
+    /// After this moment its ticks count.
+    pub(crate) fn base(&self) -> Option<Millis> {
+        // Nothing is later than `None`.
+        self.last_tick.max(self.since)
+    }
 }
 
 /// How many finished runs stay at most, whatever their age.
@@ -243,6 +315,8 @@ pub(crate) struct Effects {
     pub(crate) ready: bool,
     /// Running runs are asked to end.
     pub(crate) cancelling: bool,
+    /// Schedules were added, changed or removed.
+    pub(crate) schedules: bool,
     /// Runs were scheduled, the earliest for these moments.
     pub(crate) scheduled: NextDue,
     /// Runs that finished or were parked, with their results.
@@ -293,8 +367,33 @@ pub(crate) trait Store {
     /// Enqueues the run of a tick, once.
     fn tick(&mut self, tick: &Tick, now: Now) -> Result<Ticked, Error>;
 
-    /// The last tick of a schedule that any worker has fired.
-    fn last_tick(&mut self, schedule: &str) -> Result<Option<Millis>, Error>;
+    /// Adds a schedule, or makes an older one of the name what this says; where its rule is the same it goes on where
+    /// it was. A job's own schedule takes the name from one that a caller has made, never the other way round. False
+    /// if the name is a job's own.
+    fn define(&mut self, schedule: &ScheduleRow, now: Now) -> Result<bool, Error>;
+
+    /// All schedules, by name.
+    fn schedules(&mut self, now: Now) -> Result<Vec<ScheduleView>, Error>;
+
+    /// One schedule, if it exists.
+    fn schedule(&mut self, name: &str, now: Now) -> Result<Option<ScheduleView>, Error>;
+
+    /// Removes a schedule; its runs stay. False if there is none.
+    fn remove_schedule(&mut self, name: &str) -> Result<bool, Error>;
+
+    /// Lets the ticks of a schedule pass without a run. False if there is none.
+    fn pause(&mut self, name: &str) -> Result<bool, Error>;
+
+    /// Lets a schedule go on after these moments. False if there is none.
+    fn resume(
+        &mut self,
+        name: &str,
+        since: Option<Millis>,
+        last_tick: Option<Millis>,
+    ) -> Result<bool, Error>;
+
+    /// Enqueues a run of a schedule outside of its ticks, which are not disturbed.
+    fn run_now(&mut self, name: &str, now: Now) -> Result<Option<Inserted>, Error>;
 
     /// Deletes at most `limit` finished runs whose time is over or that are too many.
     fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error>;

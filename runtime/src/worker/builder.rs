@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Worker;
-use super::schedule::{Schedule, Seat};
+use super::schedule::Seat;
+use super::scheduler::Own;
 use super::shared::{Lanes, Plan};
 use crate::client::Client;
 use crate::error::Error;
-use crate::job::Job;
+use crate::job::{Job, JobDef};
 use crate::registry::Registry;
+use crate::schedules;
 use crate::states::States;
 
 /// Settings for a [`Worker`]; made by [`Worker::builder`].
@@ -143,10 +145,17 @@ impl WorkerBuilder {
         }
         warn_of_unused_queues(&self.lanes, &registry);
         warn_of_abort();
+        let own = |job: &'static JobDef| {
+            let row = schedules::of_job(job)?;
+            Ok(row.map(|row| {
+                let goes_first = seat.goes_first(job.name, job.worker);
+                (row.name.clone(), Own { row, goes_first })
+            }))
+        };
         let schedules = registry
             .jobs()
-            .filter_map(|job| Schedule::of(job, seat).transpose())
-            .collect::<Result<_, _>>()?;
+            .filter_map(|job| own(job).transpose())
+            .collect::<Result<_, Error>>()?;
         Ok(Worker(Plan {
             client: self.client,
             lanes: self.lanes,
@@ -154,6 +163,7 @@ impl WorkerBuilder {
             registry,
             states: Arc::new(self.states),
             schedules,
+            seat,
             shutdown_grace: self.shutdown_grace,
             startup_jitter: self.startup_jitter,
             random: fastrand::f64,

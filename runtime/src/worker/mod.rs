@@ -1,5 +1,6 @@
 //! The process that executes: claims runs, fires schedules, looks after the store, and stops in good order.
 
+mod agenda;
 mod builder;
 mod claimer;
 mod execute;

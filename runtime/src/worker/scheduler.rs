@@ -1,59 +1,53 @@
-//! Fires schedules: one task, due-time heaps, asleep until the earliest entry.
+//! Fires schedules: one task, asleep until the earliest tick or until a schedule changes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::schedule::{Part, Schedule, Upcoming};
+use super::agenda::{Agenda, Entry};
+use super::looker::Changes;
+use super::schedule::Schedule;
 use super::shared::{Phase, Shared};
-use crate::clock::{Millis, Now, until};
-use crate::codec::seal;
+use crate::clock::Now;
 use crate::error::Error;
-use crate::heap::DueHeap;
-use crate::store::{Due, Kind, NewRun, Tick, Ticked};
+use crate::job::Fit;
+use crate::schedules::read;
+use crate::store::{Origin, ScheduleRow, ScheduleView, Store, Tick, Ticked};
+use crate::ticks::Ticks;
 
-/// A wall clock that was set is noticed this soon.
-const CLOCK_LOOK: Duration = Duration::from_secs(1);
-/// How long to wait after the store has failed; the tick is not lost.
+/// How long to wait after the store has failed.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
+/// Ticks that are due together are written in one transaction, so many at a time.
+const BATCH: usize = 256;
 
-/// The next tick of a schedule.
-#[derive(Debug)]
-struct Entry {
-    schedule: Schedule,
-    /// The last tick that is known of.
-    last: Option<Millis>,
-    tick: Upcoming,
-}
-
-/// What is due, by the clock that it is due on.
-struct Agenda {
-    store: DueHeap<Entry>,
-    wall: DueHeap<Entry>,
+/// A schedule of one of this worker's jobs, by its attribute.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    pub(super) row: ScheduleRow,
+    pub(super) goes_first: bool,
 }
 
 pub(super) async fn run(shared: Arc<Shared>) {
     let work = async {
-        let mut agenda = Agenda {
-            store: DueHeap::new(),
-            wall: DueHeap::new(),
-        };
-        for schedule in shared.plan.schedules.clone() {
-            let jitter = shared
-                .plan
-                .startup_jitter
-                .unwrap_or_else(|| schedule.spread())
-                .mul_f64(shared.random());
-            let last = last_tick(&shared, &schedule).await;
-            let now = shared.client().now();
-            let next = schedule.next(last, now, jitter);
-            agenda.add(schedule, last, next, now);
-        }
+        // Listens before the first look, so that nothing falls in between.
+        let mut changes = Changes::new(&shared);
+        define(&shared).await;
+        let mut agenda = Agenda::new(shared.client().now());
+        plan(&shared, &mut agenda).await;
         loop {
-            while let Some(entry) = agenda.pop(shared.client().now()) {
-                fire(&shared, &mut agenda, entry).await;
+            agenda.follow_the_clock(shared.client().now());
+            loop {
+                let due = agenda.pop(BATCH, shared.client().now());
+                if due.is_empty() {
+                    break;
+                }
+                fire(&shared, &mut agenda, due).await;
             }
             let sleep = agenda.sleep(shared.client().now());
-            shared.client().clock().sleep(sleep).await;
+            tokio::select! {
+                biased;
+                () = changes.something() => plan(&shared, &mut agenda).await,
+                () = shared.client().clock().sleep(sleep) => {}
+            }
         }
     };
     tokio::select! {
@@ -63,138 +57,151 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-impl Agenda {
-    fn add(&mut self, schedule: Schedule, last: Option<Millis>, next: Option<Upcoming>, now: Now) {
-        let Some(tick) = next else {
-            tracing::warn!(target: "afterhours", job = schedule.job.name, "the schedule has no further tick");
-            return;
-        };
-        let entry = Entry {
-            schedule,
-            last,
-            tick,
-        };
-        self.push(entry, now);
+/// Says in the store what this build's attributes say.
+async fn define(shared: &Shared) {
+    let rows: Arc<[ScheduleRow]> = shared
+        .plan
+        .schedules
+        .values()
+        .map(|own| own.row.clone())
+        .collect();
+    if rows.is_empty() {
+        return;
     }
-
-    fn push(&mut self, entry: Entry, now: Now) {
-        let due = match entry.tick.part {
-            Part::Present => entry.tick.at.saturating_add(entry.schedule.handicap),
-            // Behind what is due already, so that a long backlog holds up no other schedule.
-            Part::Backlog { .. } => entry.schedule.time(now),
-        };
-        let heap = if entry.schedule.is_wall() {
-            &mut self.wall
-        } else {
-            &mut self.store
-        };
-        heap.push(due, entry);
-    }
-
-    /// What has been due longest.
-    fn pop(&mut self, now: Now) -> Option<Entry> {
-        let store = self.store.next_due().map(|due| now.store - due);
-        let wall = self.wall.next_due().map(|due| now.wall - due);
-        if store >= wall {
-            self.store.pop_due(now.store)
-        } else {
-            self.wall.pop_due(now.wall)
+    let define = |rows: Arc<[ScheduleRow]>, now: Now| {
+        move |store: &mut dyn Store| {
+            rows.iter()
+                .try_for_each(|row| store.define(row, now).map(drop))
         }
-    }
-
-    fn sleep(&self, now: Now) -> Duration {
-        const IDLE: Duration = Duration::from_secs(3600);
-        let store = self
-            .store
-            .next_due()
-            .map_or(IDLE, |due| until(due, now.store));
-        let wall = self
-            .wall
-            .next_due()
-            .map_or(IDLE, |due| until(due, now.wall).min(CLOCK_LOOK));
-        store.min(wall)
-    }
-}
-
-/// The last tick that the store knows of; asks until it answers.
-async fn last_tick(shared: &Shared, schedule: &Schedule) -> Option<Millis> {
-    let name = schedule.job.name;
+    };
     loop {
-        match shared
+        let now = shared.client().now();
+        let defined = shared
             .client()
-            .write(0, move |store| store.last_tick(name))
-            .await
-        {
-            Ok(last) => return last,
+            .write(rows.len(), define(Arc::clone(&rows), now))
+            .await;
+        match defined {
+            Ok(()) => return,
             Err(error) => wait_after(shared, &error).await,
         }
     }
 }
 
-async fn fire(shared: &Shared, agenda: &mut Agenda, entry: Entry) {
-    let now = shared.client().now();
-    let Entry {
-        ref schedule,
-        last: after,
-        tick: Upcoming { at, part },
-    } = entry;
-    if after.is_some() && schedule.has_slept(entry.tick, now) {
-        let next = schedule.next(after, now, Duration::ZERO);
-        return agenda.add(entry.schedule, after, next, now);
+/// Reads the schedules of the store; asks until it answers.
+async fn plan(shared: &Shared, agenda: &mut Agenda) {
+    let views = loop {
+        match shared.client().schedule_views().await {
+            Ok(views) => break views,
+            Err(error) => wait_after(shared, &error).await,
+        }
+    };
+    agenda.keep_only(&views);
+    for view in views {
+        if agenda.knows(&view.row) {
+            continue;
+        }
+        if let Some(schedule) = mine(shared, &view) {
+            let jitter = shared
+                .plan
+                .startup_jitter
+                .unwrap_or_else(|| schedule.spread())
+                .mul_f64(shared.random());
+            agenda.add(&view, schedule, jitter, shared.client().now());
+        }
     }
-    let job = schedule.job;
-    let tick = Tick {
-        schedule: job.name,
-        after,
-        at,
-        overlap: schedule.overlap(part),
-        run: scheduled_run(schedule),
-        due_at: schedule.due_at(at, now),
-    };
-    let ticked = shared
-        .client()
-        .write(1, move |store| store.tick(&tick, now))
-        .await;
-    let last = match ticked {
-        Ok(Ticked::Fired(id)) => {
-            tracing::debug!(target: "afterhours", job = job.name, %id, "ticked");
-            at
+}
+
+/// The schedule, if this worker is one that fires it.
+fn mine(shared: &Shared, view: &ScheduleView) -> Option<Schedule> {
+    let ScheduleRow { name, run, .. } = &view.row;
+    match view.row.origin {
+        Origin::Attribute => {
+            // What its own attribute says, even if another build has written another word.
+            let own = shared.plan.schedules.get(name)?;
+            let rule = read(&own.row.rule).ok()?;
+            Some(Schedule::new(&own.row, Ticks::from(&rule), own.goes_first))
         }
-        Ok(Ticked::Overlap) => {
-            tracing::info!(target: "afterhours", job = job.name, "skipped a tick: the last run is still active");
-            at
+        Origin::Client => {
+            let job = shared.plan.registry.get(&run.kind.job)?;
+            if job.fit_of(run.kind.version, run.kind.signature) == Fit::Foreign {
+                tracing::warn!(target: "afterhours", schedule = name, job = job.name, "this build cannot run the arguments of this schedule: it leaves it to others");
+                return None;
+            }
+            match read(&view.row.rule) {
+                Ok(rule) => {
+                    let goes_first = shared.plan.seat.goes_first(name, None);
+                    Some(Schedule::new(&view.row, Ticks::from(&rule), goes_first))
+                }
+                Err(reason) => {
+                    tracing::error!(target: "afterhours", schedule = name, reason, "this build cannot read the rule of this schedule");
+                    None
+                }
+            }
         }
-        Ok(Ticked::Taken(last)) => last,
-        Err(error) => {
-            agenda.push(entry, now);
-            return wait_after(shared, &error).await;
+    }
+}
+
+async fn fire(shared: &Shared, agenda: &mut Agenda, due: Vec<Entry>) {
+    let now = shared.client().now();
+    let (slept, due): (Vec<_>, Vec<_>) = due.into_iter().partition(|entry| entry.has_slept(now));
+    for entry in slept {
+        agenda.plan_again(entry, now);
+    }
+    if due.is_empty() {
+        return;
+    }
+    let ticks: Arc<[Tick]> = due.iter().map(|entry| entry.tick(now)).collect();
+    let outcomes = write(shared, ticks, now).await;
+    for (entry, outcome) in due.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(ticked) => {
+                tell(&entry, ticked);
+                agenda.go_on(entry, ticked, now);
+            }
+            Err(error) => {
+                tracing::error!(target: "afterhours", schedule = entry.name(), error = &error as &dyn std::error::Error, "the store failed to take a tick; trying again");
+                agenda.try_again(entry, now, AFTER_ERROR);
+            }
         }
-    };
-    let next = schedule.go_on(part, last, now);
-    agenda.add(entry.schedule, Some(last), next, now);
+    }
+}
+
+/// In one transaction; if that fails, each in one of its own, so that a bad one does not stop the others.
+async fn write(shared: &Shared, ticks: Arc<[Tick]>, now: Now) -> Vec<Result<Ticked, Error>> {
+    let together = Arc::clone(&ticks);
+    let written = shared.client().write(ticks.len(), move |store| {
+        let ticked = together.iter().map(|tick| store.tick(tick, now));
+        ticked.collect::<Result<Vec<_>, _>>()
+    });
+    match written.await {
+        Ok(ticked) => return ticked.into_iter().map(Ok).collect(),
+        Err(error) if ticks.len() == 1 => return vec![Err(error)],
+        Err(_) => {}
+    }
+    let mut apart = Vec::new();
+    for at in 0..ticks.len() {
+        let ticks = Arc::clone(&ticks);
+        let written = shared
+            .client()
+            .write(1, move |store| store.tick(&ticks[at], now));
+        apart.push(written.await);
+    }
+    apart
+}
+
+fn tell(entry: &Entry, ticked: Ticked) {
+    let schedule = entry.name();
+    match ticked {
+        Ticked::Fired(id) => tracing::debug!(target: "afterhours", schedule, %id, "ticked"),
+        Ticked::Overlap => {
+            tracing::info!(target: "afterhours", schedule, "skipped a tick: the last run is still active");
+        }
+        Ticked::Gone => tracing::info!(target: "afterhours", schedule, "the schedule was removed"),
+        Ticked::Paused | Ticked::Taken(_) => {}
+    }
 }
 
 async fn wait_after(shared: &Shared, error: &Error) {
-    tracing::error!(target: "afterhours", error = error as &dyn std::error::Error, "the store failed a schedule; trying again");
+    tracing::error!(target: "afterhours", error = error as &dyn std::error::Error, "the store failed the schedules; trying again");
     shared.client().clock().sleep(AFTER_ERROR).await;
-}
-
-fn scheduled_run(schedule: &Schedule) -> NewRun {
-    let job = schedule.job;
-    let envelope = job.envelope();
-    NewRun {
-        kind: Kind {
-            queue: job.queue.into(),
-            job: job.name.into(),
-            version: envelope.version,
-            signature: envelope.signature,
-        },
-        priority: job.priority,
-        due: Due::Now,
-        // Scheduled jobs have no arguments.
-        payload: seal(envelope, &[]).unwrap_or_default(),
-        options: None,
-        // Its ticks know by themselves which of its runs is active.
-        unique: None,
-    }
 }

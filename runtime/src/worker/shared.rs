@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::schedule::Schedule;
+use super::schedule::Seat;
+use super::scheduler::Own;
 use crate::client::Client;
 use crate::context::Context;
 use crate::error::Error;
@@ -27,7 +28,9 @@ pub(crate) struct Plan {
     pub(super) concurrency: usize,
     pub(super) registry: Registry,
     pub(super) states: Arc<States>,
-    pub(super) schedules: Vec<Schedule>,
+    /// Those of its jobs' attributes, by name.
+    pub(super) schedules: HashMap<String, Own>,
+    pub(super) seat: Seat,
     pub(super) shutdown_grace: Duration,
     pub(super) startup_jitter: Option<Duration>,
     /// Where chance comes from: 0.0..1.0.

@@ -11,6 +11,7 @@ mod property;
 mod prune;
 mod query;
 mod rescue;
+mod schedules;
 mod schema;
 mod settle;
 mod sqlite;
@@ -21,10 +22,12 @@ use std::sync::Arc;
 
 use super::{
     ClaimId, ClaimRequest, Claimed, ClaimedRun, Due, Effects, Ending, Inserted, KeepCaps, Kind,
-    Limit, NewRun, RunView, Settlement, Store, Unique, Wanted, WorkerId,
+    Limit, NewRun, Origin, RunView, ScheduleRow, Settlement, Store, StoredRule, Unique, Wanted,
+    WorkerId,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::job::{Missed, Overlap};
 use crate::run::{AttemptOutcome, AttemptRecord, RunId, State};
 
 /// A store under test.
@@ -111,6 +114,10 @@ impl Trial {
 
     fn insert(&mut self, run: &NewRun) -> RunId {
         self.within(|store, now| store.insert(run, now)).id
+    }
+
+    fn define(&mut self, row: &ScheduleRow) -> bool {
+        self.within(|store, now| store.define(row, now))
     }
 
     fn register(&mut self, slot: i64) -> WorkerId {
@@ -209,6 +216,20 @@ fn kind(queue: &'static str, job: &'static str) -> Kind {
         job: job.into(),
         version: 1,
         signature: 7,
+    }
+}
+
+/// An interval that enqueues [`run`].
+fn schedule(name: &str) -> ScheduleRow {
+    ScheduleRow {
+        name: name.to_owned(),
+        origin: Origin::Attribute,
+        rule: StoredRule::Every(1000),
+        overlap: Overlap::Skip,
+        missed: Missed::Skip,
+        missed_limit: None,
+        missed_window: None,
+        run: run(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tick: one run for each due moment of a schedule, whoever notices it.
 
-use super::{Ending, HOUR, State, Trial, contract, done, park, retry, run};
+use std::sync::Arc;
+
+use super::{Ending, HOUR, State, Trial, contract, done, park, retry, run, schedule};
 use crate::clock::Millis;
 use crate::job::Overlap;
 use crate::run::RunId;
@@ -18,14 +20,23 @@ contract! {
     a_tick_survives_a_crash
 }
 
-fn tick(schedule: &'static str, after: Option<Millis>, at: Millis) -> Tick {
+fn tick(schedule: &str, after: Option<Millis>, at: Millis) -> Tick {
     Tick {
-        schedule,
+        schedule: schedule.into(),
         after,
         at,
         overlap: Overlap::Skip,
-        run: run(),
+        run: Arc::new(run()),
         due_at: at + 77,
+        missed: 0,
+        failures: 0,
+    }
+}
+
+/// Schedules whose ticks are tried here.
+fn define(trial: &mut Trial) {
+    for name in ["s", "one", "two"] {
+        trial.define(&schedule(name));
     }
 }
 
@@ -41,20 +52,26 @@ fn fired(ticked: Ticked) -> RunId {
 }
 
 fn last(trial: &mut Trial, schedule: &str) -> Option<Millis> {
-    trial.within(|store, _| store.last_tick(schedule))
+    let view = trial.within(|store, now| store.schedule(schedule, now));
+    view.and_then(|view| view.last_tick)
 }
 
 fn a_tick_fires_once(trial: &mut Trial) {
+    define(trial);
     assert_eq!(last(trial, "s"), None);
     let id = fired(fire(trial, &tick("s", None, 1000)));
     assert_eq!(trial.state(id), Some(State::Ready));
     assert_eq!(last(trial, "s"), Some(1000));
     let before = trial.fixture.contents();
-    assert_eq!(fire(trial, &tick("s", None, 1000)), Ticked::Taken(1000));
+    assert_eq!(
+        fire(trial, &tick("s", None, 1000)),
+        Ticked::Taken(Some(1000))
+    );
     assert_eq!(trial.fixture.contents(), before);
 }
 
 fn a_tick_that_another_worker_has_seen_is_taken(trial: &mut Trial) {
+    define(trial);
     let worker = trial.register(1);
     let mut after = None;
     for at in [1000, 2000, 3000] {
@@ -69,13 +86,17 @@ fn a_tick_that_another_worker_has_seen_is_taken(trial: &mut Trial) {
         (Some(2000), 3000),
         (Some(2000), 4000),
     ] {
-        assert_eq!(fire(trial, &tick("s", known, at)), Ticked::Taken(3000));
+        assert_eq!(
+            fire(trial, &tick("s", known, at)),
+            Ticked::Taken(Some(3000))
+        );
     }
     assert_eq!(trial.claim(worker, 9).len(), 0);
     fired(fire(trial, &tick("s", Some(3000), 4000)));
 }
 
 fn a_tick_while_the_last_run_is_active_counts_and_enqueues_nothing(trial: &mut Trial) {
+    define(trial);
     let worker = trial.register(1);
     let id = fired(fire(trial, &tick("s", None, 1000)));
     let mut after = 1000;
@@ -101,6 +122,7 @@ fn a_tick_while_the_last_run_is_active_counts_and_enqueues_nothing(trial: &mut T
 }
 
 fn a_tick_that_may_overlap_fires_beside_the_last_run(trial: &mut Trial) {
+    define(trial);
     let worker = trial.register(1);
     let allowed = |after, at| Tick {
         overlap: Overlap::Allow,
@@ -108,7 +130,10 @@ fn a_tick_that_may_overlap_fires_beside_the_last_run(trial: &mut Trial) {
     };
     let first = fired(fire(trial, &tick("s", None, 1000)));
     let second = fired(fire(trial, &allowed(Some(1000), 2000)));
-    assert_eq!(fire(trial, &allowed(Some(1000), 2000)), Ticked::Taken(2000));
+    assert_eq!(
+        fire(trial, &allowed(Some(1000), 2000)),
+        Ticked::Taken(Some(2000))
+    );
     let runs = trial.claim(worker, 9);
     assert_eq!(super::ids(&runs), [first, second]);
     // From now on the second is the last run.
@@ -123,6 +148,7 @@ fn ids(trial: &mut Trial, worker: crate::store::WorkerId) -> Vec<RunId> {
 }
 
 fn a_tick_after_the_last_run_has_ended_fires(trial: &mut Trial) {
+    define(trial);
     let worker = trial.register(1);
     let mut after = None;
     let endings = [
@@ -142,6 +168,7 @@ fn a_tick_after_the_last_run_has_ended_fires(trial: &mut Trial) {
 }
 
 fn the_run_carries_the_time_of_its_tick(trial: &mut Trial) {
+    define(trial);
     let worker = trial.register(1);
     fired(fire(trial, &tick("s", None, 1000)));
     let run = trial.claim(worker, 1).remove(0);
@@ -149,6 +176,7 @@ fn the_run_carries_the_time_of_its_tick(trial: &mut Trial) {
 }
 
 fn schedules_do_not_disturb_each_other(trial: &mut Trial) {
+    define(trial);
     fired(fire(trial, &tick("one", None, 1000)));
     fired(fire(trial, &tick("two", None, 500)));
     assert_eq!(last(trial, "one"), Some(1000));
@@ -157,6 +185,7 @@ fn schedules_do_not_disturb_each_other(trial: &mut Trial) {
 }
 
 fn a_rolled_back_tick_can_fire_again(trial: &mut Trial) {
+    define(trial);
     let first = tick("s", None, 1000);
     fired(trial.undone(|store, now| store.tick(&first, now)));
     assert_eq!(last(trial, "s"), None);
@@ -164,8 +193,9 @@ fn a_rolled_back_tick_can_fire_again(trial: &mut Trial) {
 }
 
 fn a_tick_survives_a_crash(trial: &mut Trial) {
+    define(trial);
     let first = tick("s", None, 1000);
     fired(fire(trial, &first));
     trial.fixture.crash();
-    assert_eq!(fire(trial, &first), Ticked::Taken(1000));
+    assert_eq!(fire(trial, &first), Ticked::Taken(Some(1000)));
 }

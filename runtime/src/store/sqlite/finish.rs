@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::retry::record_attempt;
+use super::{prune, tick, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::{RunId, State};
@@ -71,9 +72,9 @@ fn end(
 ) -> Result<bool, Error> {
     let (id, claim) = (id.0, claim.map(|claim| claim.0));
     if keep == 0 && conn.prepare_cached(DELETE)?.execute(params![id, claim])? == 1 {
-        conn.prepare_cached(super::prune::DELETE_ATTEMPTS)?
-            .execute([id])?;
-        super::unique::forget(conn, id, now)?;
+        conn.prepare_cached(prune::DELETE_ATTEMPTS)?.execute([id])?;
+        unique::forget(conn, id, now)?;
+        tick::remember(conn, id, state, now.wall, note)?;
         return Ok(true);
     }
     let expires = now.store.saturating_add(keep);

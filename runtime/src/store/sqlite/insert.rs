@@ -12,12 +12,14 @@ const INSERT: &str = "
     INSERT INTO afterhours_runs (kind, state, priority, due_wall, due_store, enqueued_at, due_at, options, payload)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
+/// `tick` is another moment than the one at which the run may start: the tick it is for.
 pub(super) fn insert(
     conn: &Connection,
     kinds: &mut Kinds,
     effects: &mut Effects,
     run: &NewRun,
     now: Now,
+    tick: Option<Millis>,
 ) -> Result<Inserted, Error> {
     let unique = run.unique.as_ref().map(|unique| (&*run.kind.job, unique));
     if let Some((job, unique)) = unique
@@ -29,7 +31,7 @@ pub(super) fn insert(
         });
     }
     let kind = kinds.id(conn, &run.kind)?;
-    let id = insert_due(conn, effects, kind, run, now, None)?;
+    let id = insert_due(conn, effects, kind, run, now, tick)?;
     if let Some((job, unique)) = unique {
         unique::keep_out(conn, job, unique, id, now)?;
     }
@@ -39,8 +41,7 @@ pub(super) fn insert(
     })
 }
 
-/// Inserts a run, twins or not, that carries another moment than the one at which it may start: the tick it is for.
-pub(super) fn insert_due(
+fn insert_due(
     conn: &Connection,
     effects: &mut Effects,
     kind: i64,

@@ -13,6 +13,7 @@ pub(crate) mod query;
 mod release;
 mod rescue;
 mod retry;
+pub(crate) mod schedules;
 pub(crate) mod schema;
 mod tick;
 mod unique;
@@ -26,7 +27,7 @@ use rusqlite::Connection;
 use self::kinds::Kinds;
 use super::{
     ClaimId, ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, NewRun, RunView,
-    Settlement, Store, Tick, Ticked, WorkerId, WorkerRow,
+    ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, WorkerId, WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -147,13 +148,20 @@ pub(crate) fn insert_beside(
     now: Now,
 ) -> Result<(Inserted, Effects), Error> {
     let (mut kinds, mut effects) = (Kinds::default(), Effects::default());
-    let inserted = insert::insert(conn, &mut kinds, &mut effects, run, now)?;
+    let inserted = insert::insert(conn, &mut kinds, &mut effects, run, now, None)?;
     Ok((inserted, effects))
 }
 
 impl Store for Core {
     fn insert(&mut self, run: &NewRun, now: Now) -> Result<Inserted, Error> {
-        insert::insert(&self.conn, &mut self.kinds, &mut self.effects, run, now)
+        insert::insert(
+            &self.conn,
+            &mut self.kinds,
+            &mut self.effects,
+            run,
+            now,
+            None,
+        )
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
@@ -218,12 +226,46 @@ impl Store for Core {
     }
 
     fn tick(&mut self, tick: &Tick, now: Now) -> Result<Ticked, Error> {
-        let kind = self.kinds.id(&self.conn, &tick.run.kind)?;
-        tick::tick(&self.conn, &mut self.effects, kind, tick, now)
+        tick::tick(&self.conn, &mut self.kinds, &mut self.effects, tick, now)
     }
 
-    fn last_tick(&mut self, schedule: &str) -> Result<Option<Millis>, Error> {
-        tick::last_tick(&self.conn, schedule)
+    fn define(&mut self, schedule: &ScheduleRow, now: Now) -> Result<bool, Error> {
+        schedules::define(
+            &self.conn,
+            &mut self.kinds,
+            &mut self.effects,
+            schedule,
+            now,
+        )
+    }
+
+    fn schedules(&mut self, now: Now) -> Result<Vec<ScheduleView>, Error> {
+        schedules::all(&self.conn, now)
+    }
+
+    fn schedule(&mut self, name: &str, now: Now) -> Result<Option<ScheduleView>, Error> {
+        schedules::one(&self.conn, name, now)
+    }
+
+    fn remove_schedule(&mut self, name: &str) -> Result<bool, Error> {
+        schedules::remove(&self.conn, &mut self.effects, name)
+    }
+
+    fn pause(&mut self, name: &str) -> Result<bool, Error> {
+        schedules::pause(&self.conn, name)
+    }
+
+    fn resume(
+        &mut self,
+        name: &str,
+        since: Option<Millis>,
+        last_tick: Option<Millis>,
+    ) -> Result<bool, Error> {
+        schedules::resume(&self.conn, name, since, last_tick)
+    }
+
+    fn run_now(&mut self, name: &str, now: Now) -> Result<Option<Inserted>, Error> {
+        tick::run_now(&self.conn, &mut self.kinds, &mut self.effects, name, now)
     }
 
     fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error> {

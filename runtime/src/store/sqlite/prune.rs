@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{schema, unique};
+use super::{schema, tick, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
-use crate::run::State;
+use crate::run::{RunId, State};
 use crate::store::KeepCaps;
 
 /// The first run beyond the number that may stay. Many can end in one moment, so their ids count too.
@@ -66,6 +66,7 @@ fn delete(
         conn.prepare_cached(DELETE_ATTEMPTS)?,
     );
     for id in &ids {
+        tick::remember_row(conn, RunId(*id))?;
         run.execute([id])?;
         attempts.execute([id])?;
         unique::forget(conn, *id, now)?;

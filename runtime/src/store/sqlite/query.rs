@@ -56,7 +56,7 @@ fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<RunView> {
     })
 }
 
-fn status(row: &Row<'_>, state: State, now: Now) -> rusqlite::Result<Status> {
+pub(super) fn status(row: &Row<'_>, state: State, now: Now) -> rusqlite::Result<Status> {
     let moment = |column| {
         Ok::<_, rusqlite::Error>(from_millis(
             row.get::<_, Option<Millis>>(column)?.unwrap_or_default(),

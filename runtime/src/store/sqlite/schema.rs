@@ -72,11 +72,37 @@ const V1: &str = "
         started_at INTEGER NOT NULL
     ) STRICT;
 
+    -- Either `every` (milliseconds on the store's clock) or `cron` with `timezone` (on the wall clock).
+    -- `last_tick` and `since` are on that clock; ticks up to `since` were never this rule's.
     CREATE TABLE afterhours_schedules (
-        name      TEXT PRIMARY KEY,
-        last_tick INTEGER NOT NULL,
-        last_run  INTEGER
+        name          TEXT PRIMARY KEY,
+        origin        INTEGER NOT NULL,
+        every         INTEGER,
+        cron          TEXT,
+        timezone      TEXT,
+        overlap       INTEGER NOT NULL,
+        missed        INTEGER NOT NULL,
+        missed_limit  INTEGER,
+        missed_window INTEGER,
+        kind          INTEGER NOT NULL,
+        priority      INTEGER NOT NULL,
+        options       TEXT,
+        payload       BLOB NOT NULL,
+        unique_key    BLOB,
+        unique_for    INTEGER,
+        paused        INTEGER NOT NULL DEFAULT 0,
+        since         INTEGER,
+        last_tick     INTEGER,
+        last_run      INTEGER,
+        -- How the last run ended, once its row is gone.
+        last_state    INTEGER,
+        last_ended    INTEGER,
+        last_note     TEXT,
+        missed_ticks  INTEGER NOT NULL DEFAULT 0,
+        skipped_ticks INTEGER NOT NULL DEFAULT 0,
+        failures      INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID;
+    CREATE INDEX afterhours_schedules_last_run ON afterhours_schedules (last_run) WHERE last_run IS NOT NULL;
 
     -- The run that keeps its twins out: while it waits or runs, and until this moment of the store's clock.
     CREATE TABLE afterhours_unique (

@@ -1,44 +1,109 @@
-//! Tick: a schedule's due moment becomes one run, whoever notices it first.
+//! Tick: a schedule's due moment becomes one run, whoever notices it first. Also a run out of turn.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::insert;
+use super::{Kinds, insert, schedules};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::job::Overlap;
-use crate::store::{Effects, Tick, Ticked};
+use crate::run::{RunId, State};
+use crate::store::{Effects, Inserted, NewRun, Tick, Ticked};
 
-const LAST: &str = "SELECT last_tick, last_run FROM afterhours_schedules WHERE name = ?1";
+const LAST: &str = "SELECT last_tick, last_run, paused FROM afterhours_schedules WHERE name = ?1";
 const ACTIVE: &str = "SELECT count(*) FROM afterhours_runs WHERE id = ?1 AND state IN (0, 1, 2)";
 const WRITE: &str = "
-    INSERT INTO afterhours_schedules (name, last_tick, last_run) VALUES (?1, ?2, ?3)
-    ON CONFLICT DO UPDATE SET last_tick = excluded.last_tick, last_run = excluded.last_run";
+    UPDATE afterhours_schedules
+    SET last_tick = ?2, missed_ticks = missed_ticks + ?3, skipped_ticks = skipped_ticks + ?4, failures = failures + ?5
+    WHERE name = ?1";
+const WRITE_RUN: &str = "
+    UPDATE afterhours_schedules SET last_run = ?2, last_state = NULL, last_ended = NULL, last_note = NULL WHERE name = ?1";
+const REMEMBER: &str = "
+    UPDATE afterhours_schedules SET last_state = ?2, last_ended = ?3, last_note = ?4 WHERE last_run = ?1";
+const REMEMBER_ROW: &str = "
+    UPDATE afterhours_schedules
+    SET (last_state, last_ended, last_note) = (SELECT state, finished_at, note FROM afterhours_runs WHERE id = ?1)
+    WHERE last_run = ?1";
 
 /// Compares with the schedule's last tick and sets it, in one transaction with the run.
 pub(super) fn tick(
     conn: &Connection,
+    kinds: &mut Kinds,
     effects: &mut Effects,
-    kind: i64,
     tick: &Tick,
     now: Now,
 ) -> Result<Ticked, Error> {
-    let last: Option<(Millis, Option<i64>)> = conn
+    let last: Option<(Option<Millis>, Option<i64>, bool)> = conn
         .prepare_cached(LAST)?
-        .query_row([tick.schedule], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row([&*tick.schedule], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
-    if let Some((last_tick, _)) = last.filter(|(last_tick, _)| Some(*last_tick) != tick.after) {
+    let Some((last_tick, last_run, is_paused)) = last else {
+        return Ok(Ticked::Gone);
+    };
+    if last_tick != tick.after {
         return Ok(Ticked::Taken(last_tick));
     }
-    let last_run = last.and_then(|(_, run)| run);
-    if tick.overlap == Overlap::Skip && is_active(conn, last_run)? {
-        conn.prepare_cached(WRITE)?
-            .execute(params![tick.schedule, tick.at, last_run])?;
-        return Ok(Ticked::Overlap);
+    let ticked = if is_paused {
+        Ticked::Paused
+    } else if tick.overlap == Overlap::Skip && is_active(conn, last_run)? {
+        Ticked::Overlap
+    } else {
+        let due = (tick.due_at, now);
+        match run(conn, kinds, effects, &tick.schedule, &tick.run, due)? {
+            Inserted {
+                is_duplicate: true, ..
+            } => Ticked::Overlap,
+            Inserted { id, .. } => Ticked::Fired(id),
+        }
+    };
+    let skipped = u32::from(ticked == Ticked::Overlap);
+    conn.prepare_cached(WRITE)?.execute(params![
+        &*tick.schedule,
+        tick.at,
+        tick.missed,
+        skipped,
+        tick.failures
+    ])?;
+    Ok(ticked)
+}
+
+/// The next tick then finds this run active, as it would its own.
+pub(super) fn run_now(
+    conn: &Connection,
+    kinds: &mut Kinds,
+    effects: &mut Effects,
+    name: &str,
+    now: Now,
+) -> Result<Option<Inserted>, Error> {
+    let Some(schedule) = schedules::one(conn, name, now)? else {
+        return Ok(None);
+    };
+    run(
+        conn,
+        kinds,
+        effects,
+        name,
+        &schedule.row.run,
+        (now.wall, now),
+    )
+    .map(Some)
+}
+
+fn run(
+    conn: &Connection,
+    kinds: &mut Kinds,
+    effects: &mut Effects,
+    schedule: &str,
+    run: &NewRun,
+    (due_at, now): (Millis, Now),
+) -> Result<Inserted, Error> {
+    let inserted = insert::insert(conn, kinds, effects, run, now, Some(due_at))?;
+    if !inserted.is_duplicate {
+        conn.prepare_cached(WRITE_RUN)?
+            .execute(params![schedule, inserted.id.0])?;
     }
-    let id = insert::insert_due(conn, effects, kind, &tick.run, now, Some(tick.due_at))?;
-    conn.prepare_cached(WRITE)?
-        .execute(params![tick.schedule, tick.at, id.0])?;
-    Ok(Ticked::Fired(id))
+    Ok(inserted)
 }
 
 fn is_active(conn: &Connection, run: Option<i64>) -> Result<bool, Error> {
@@ -47,9 +112,21 @@ fn is_active(conn: &Connection, run: Option<i64>) -> Result<bool, Error> {
         .query_row([run], |row| row.get(0))?)
 }
 
-pub(super) fn last_tick(conn: &Connection, schedule: &str) -> Result<Option<Millis>, Error> {
-    Ok(conn
-        .prepare_cached(LAST)?
-        .query_row([schedule], |row| row.get(0))
-        .optional()?)
+/// A run ends and leaves no row: a schedule whose last one it was remembers how it ended.
+pub(super) fn remember(
+    conn: &Connection,
+    run: i64,
+    state: State,
+    ended: Millis,
+    note: Option<&str>,
+) -> Result<(), Error> {
+    conn.prepare_cached(REMEMBER)?
+        .execute(params![run, state.code(), ended, note])?;
+    Ok(())
+}
+
+/// As [`remember`], for a run whose row is about to go.
+pub(super) fn remember_row(conn: &Connection, run: RunId) -> Result<(), Error> {
+    conn.prepare_cached(REMEMBER_ROW)?.execute([run.0])?;
+    Ok(())
 }

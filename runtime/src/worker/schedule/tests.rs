@@ -1,6 +1,8 @@
 //! When schedules tick, and what they make up for.
 
 use super::*;
+use crate::job::{JobDef, ScheduleDef};
+use crate::schedules::{of_job, read};
 
 const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
@@ -17,9 +19,13 @@ fn job() -> JobDef {
 }
 
 fn of(job: JobDef) -> Schedule {
-    Schedule::of(Box::leak(Box::new(job)), Seat { index: 1, total: 1 })
-        .unwrap()
-        .unwrap()
+    with(job, true)
+}
+
+fn with(job: JobDef, goes_first: bool) -> Schedule {
+    let row = of_job(Box::leak(Box::new(job))).unwrap().unwrap();
+    let rule = read(&row.rule).unwrap();
+    Schedule::new(&row, Ticks::from(&rule), goes_first)
 }
 
 fn at(now: Millis) -> Now {
@@ -78,20 +84,67 @@ fn expressions_follow_the_wall_clock_and_skip_what_was_missed() {
 
 #[test]
 fn of_all_workers_one_goes_first() {
-    let daily = ScheduleDef::Cron {
-        expression: "@daily",
-        timezone: "UTC",
-    };
     for total in 1..=4 {
-        let handicap = |index| {
-            let job = schedule(daily).job;
-            Schedule::of(job, Seat { index, total })
-                .unwrap()
-                .unwrap()
-                .handicap
+        let goes_first = |index: &u32| {
+            Seat {
+                index: *index,
+                total,
+            }
+            .goes_first("job", None)
         };
-        let first: Vec<_> = (1..=total).filter(|index| handicap(*index) == 0).collect();
+        let first: Vec<_> = (1..=total).filter(goes_first).collect();
         assert_eq!(first, [crc32fast::hash(b"job") % total + 1]);
+    }
+    for def in HOURLY {
+        let job = || JobDef {
+            schedule: Some(def),
+            ..job()
+        };
+        assert_eq!(with(job(), true).handicap, 0);
+        assert_eq!(with(job(), false).handicap, 750);
+    }
+    // Another worker must not take over from one that is on time, nor after the next tick.
+    let quick = ScheduleDef::Every(Duration::from_millis(100));
+    let quick = with(
+        JobDef {
+            schedule: Some(quick),
+            ..job()
+        },
+        false,
+    );
+    assert_eq!(quick.handicap, 50);
+}
+
+#[test]
+fn a_last_tick_more_than_a_day_ahead_is_no_tick_of_this_clock() {
+    const DAY: Millis = 24 * HOUR;
+    for def in HOURLY {
+        let schedule = schedule(def);
+        // A day and, for an interval, its own length.
+        let near = schedule.next(Some(1000 * DAY + DAY), at(1000 * DAY), Duration::ZERO);
+        assert_eq!(near, Some(present(1000 * DAY + DAY + HOUR)));
+        let far = schedule.next(Some(1010 * DAY), at(1000 * DAY), Duration::ZERO);
+        let first = if schedule.is_wall() {
+            1000 * DAY + HOUR
+        } else {
+            1000 * DAY
+        };
+        assert_eq!(far, Some(present(first)));
+    }
+}
+
+#[test]
+fn what_nobody_fires_is_counted() {
+    for def in HOURLY {
+        let schedule = schedule(def);
+        assert_eq!(schedule.missed_before(None, 5 * HOUR), 0);
+        for (last, tick, missed) in [(0, 1, 0), (0, 5, 4), (5, 5, 0), (9, 5, 0)] {
+            assert_eq!(
+                schedule.missed_before(Some(last * HOUR), tick * HOUR),
+                missed
+            );
+        }
+        assert_eq!(schedule.missed_before(Some(0), 1_000_000 * HOUR), 10_000);
     }
 }
 
@@ -232,28 +285,6 @@ fn a_year_of_seconds_is_not_walked_through() {
 }
 
 #[test]
-fn matches_are_counted_where_they_are_uneven() {
-    let cron = Cron::parse("0-2,50 * 0 * * *", chrono_tz::Europe::Paris).unwrap();
-    let end = 40 * 24 * HOUR;
-    let mut all = Vec::new();
-    let mut last = 0;
-    while let Some(tick) = next_match(&cron, last).filter(|tick| *tick <= end) {
-        all.push(tick);
-        last = tick;
-    }
-    assert!(all.len() > 9000);
-    for limit in [1_u32, 2, 3, 4, 5, 239, 240, 241, 5000, 1_000_000] {
-        let first = all.len().saturating_sub(limit as usize);
-        assert_eq!(
-            first_of_latest_matches(&cron, 0, end, limit),
-            Some(all[first]),
-            "{limit}"
-        );
-    }
-    assert_eq!(first_of_latest_matches(&cron, end - 1, end, 3), None);
-}
-
-#[test]
 fn only_the_backlog_overlaps_by_itself() {
     let backlog = Part::Backlog { until: 0 };
     let check = |job: JobDef, part, expected| {
@@ -292,11 +323,7 @@ fn a_machine_that_slept_has_missed_its_tick() {
 #[test]
 fn a_job_can_name_the_worker_that_goes_first() {
     let first = |worker, total| {
-        let job: &JobDef = Box::leak(Box::new(JobDef {
-            worker,
-            ..schedule_def()
-        }));
-        let goes = |index| Seat { index, total }.goes_first(job);
+        let goes = |index| Seat { index, total }.goes_first("job", worker);
         (1..=total).filter(|index| goes(*index)).collect::<Vec<_>>()
     };
     for total in 1..=4 {
@@ -307,12 +334,5 @@ fn a_job_can_name_the_worker_that_goes_first() {
         for worker in [0, total + 1, u32::MAX] {
             assert_eq!(first(Some(worker), total), spread);
         }
-    }
-}
-
-fn schedule_def() -> JobDef {
-    JobDef {
-        schedule: Some(HOURLY[0]),
-        ..job()
     }
 }

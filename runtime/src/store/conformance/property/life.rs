@@ -34,6 +34,9 @@ impl Life {
             last_claim: BTreeMap::new(),
         };
         (1..=3).for_each(|slot| life.register(slot));
+        for name in SCHEDULES {
+            life.trial.define(&super::super::schedule(name));
+        }
         life
     }
 
@@ -308,12 +311,14 @@ impl Life {
         let known = last.map(|(at, _)| at - Millis::from(stale));
         let at = last.map_or(0, |(at, _)| at) + after;
         let tick = Tick {
-            schedule,
+            schedule: schedule.into(),
             after: known,
             at,
             overlap: Overlap::Skip,
-            run: self.new_run(0, 0, 0, When::Now),
+            run: Arc::new(self.new_run(0, 0, 0, When::Now)),
             due_at: at + 5,
+            missed: 0,
+            failures: 0,
         };
         let (ticked, effects) = self.trial.watched(|store, now| store.tick(&tick, now));
         let active = last
@@ -322,7 +327,7 @@ impl Life {
                 matches!(run.state, State::Ready | State::Scheduled | State::Running)
             });
         let run = match (last, ticked) {
-            (Some((at, _)), _) if stale => return assert_eq!(ticked, Ticked::Taken(at)),
+            (Some((at, _)), _) if stale => return assert_eq!(ticked, Ticked::Taken(Some(at))),
             (Some((_, run)), _) if active => {
                 assert_eq!(ticked, Ticked::Overlap);
                 run
@@ -401,7 +406,8 @@ impl Life {
         assert_eq!(store.workers().unwrap(), model.worker_rows());
         for schedule in SCHEDULES {
             let last = model.ticks.get(schedule).map(|(at, _)| *at);
-            assert_eq!(store.last_tick(schedule).unwrap(), last);
+            let view = store.schedule(schedule, self.trial.now).unwrap().unwrap();
+            assert_eq!(view.last_tick, last);
         }
         self.trial.fixture.commit();
     }
