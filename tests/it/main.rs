@@ -9,6 +9,7 @@ mod cancel;
 mod client;
 mod concurrency;
 mod crash;
+mod deploy;
 mod evolution;
 mod fleet;
 mod incompatible;
