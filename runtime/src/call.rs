@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, DecodeError, Decoder, Encoder, Envelope, open};
+use crate::codec::{Codec, DecodeError, Decoder, Encoder, Envelope, open, seal};
 use crate::context::Context;
 use crate::job::{Fit, JobDef};
 use crate::job_error::JobError;
@@ -25,19 +25,50 @@ pub type Outcome = Result<Box<dyn Returned>, JobError>;
 
 /// A result that is still to be encoded.
 pub trait Returned: Send {
-    /// The result's bytes.
+    /// The result's bytes in their envelope. Nothing, as of a job that returns nothing, needs none.
     ///
     /// # Errors
     /// If the codec cannot carry its type.
-    fn encode(&self, codec: Codec) -> Result<Vec<u8>, String>;
+    fn encode(&self, job: &JobDef) -> Result<Vec<u8>, String>;
 }
 
-impl<T: Serialize + Send> Returned for T {
-    fn encode(&self, codec: Codec) -> Result<Vec<u8>, String> {
-        let mut encoder = Encoder::new(codec);
+impl<T: Serialize + DeserializeOwned + Send> Returned for T {
+    fn encode(&self, job: &JobDef) -> Result<Vec<u8>, String> {
+        let mut encoder = Encoder::new(job.codec);
         encoder.push("result", self);
-        encoder.finish()
+        let bytes = encoder.finish()?;
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
+        let sealed = seal(job.result_envelope::<T>(), &bytes);
+        sealed.ok_or_else(|| "it is larger than 4 GiB".to_owned())
     }
+}
+
+/// The other way round, for whoever joins.
+pub(crate) fn decode_result<T: DeserializeOwned>(
+    job: &JobDef,
+    stored: &[u8],
+) -> Result<T, DecodeError> {
+    let here = job.result_envelope::<T>();
+    let (codec, bytes) = match stored {
+        [] => (job.codec, stored),
+        sealed => {
+            let (there, bytes) = open(sealed)?;
+            if there.signature != here.signature {
+                return Err(DecodeError::new(format!(
+                    "another build has stored it, whose result has signature {:08x}, and here it has {:08x}: \
+                     its fields or variants differ",
+                    there.signature, here.signature
+                )));
+            }
+            (there.codec, bytes)
+        }
+    };
+    let mut decoder = Decoder::new(codec, bytes)?;
+    let value = decoder.take("result")?;
+    decoder.finish()?;
+    Ok(value)
 }
 
 /// A job's function with its arguments, ready to be executed.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::call::decode_result;
 use crate::client::Client;
 use crate::clock::{duration_millis, from_millis};
-use crate::codec::Decoder;
 use crate::context::{Context, current_client};
 use crate::error::Error;
 use crate::job::{Fit, JobDef};
@@ -247,12 +247,7 @@ impl<T: DeserializeOwned> Handle<T> {
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<T, Error> {
-        let decoded = Decoder::new(self.job.codec, bytes).and_then(|mut decoder| {
-            let value = decoder.take("result")?;
-            decoder.finish()?;
-            Ok(value)
-        });
-        decoded.map_err(|error| Error::Decode {
+        decode_result(self.job, bytes).map_err(|error| Error::Decode {
             id: self.id,
             wanted: std::any::type_name::<T>(),
             reason: error.to_string(),

@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
+
 use crate::call::{Attempt, Call, StartError};
 use crate::codec::{Codec, Envelope, Tracer};
 use crate::retry::Backoff;
@@ -89,8 +91,10 @@ pub struct JobDef {
     pub worker: Option<u32>,
     /// What its arguments look like.
     pub signature: SignatureDef,
-    /// The signature once it was computed.
+    /// That of its arguments, once it was computed.
     pub computed: Computed,
+    /// That of its result.
+    pub computed_result: Computed,
 }
 
 impl JobDef {
@@ -129,7 +133,8 @@ impl JobDef {
                 tokens: 0,
                 trace: |_| {},
             },
-            computed: Computed(AtomicU64::new(0)),
+            computed: Computed::new(),
+            computed_result: Computed::new(),
         }
     }
 
@@ -149,19 +154,27 @@ impl JobDef {
 
     /// What the envelopes of its runs say in this build.
     pub(crate) fn envelope(&self) -> Envelope {
-        const KNOWN: u64 = 1 << 32;
-        let mut signature = self.computed.0.load(Ordering::Relaxed);
-        if signature & KNOWN == 0 {
+        self.envelope_of(self.computed.get(|| {
             let mut tracer = Tracer::new(self.signature.tokens);
             (self.signature.trace)(&mut tracer);
-            signature = KNOWN | u64::from(tracer.finish());
-            self.computed.0.store(signature, Ordering::Relaxed);
-        }
-        let [a, b, c, d, ..] = signature.to_le_bytes();
+            tracer.finish()
+        }))
+    }
+
+    /// What the envelopes of its results say in this build; `T` is the type of its result.
+    pub(crate) fn result_envelope<T: DeserializeOwned>(&self) -> Envelope {
+        self.envelope_of(self.computed_result.get(|| {
+            let mut tracer = Tracer::new(0);
+            tracer.trace::<T>();
+            tracer.finish()
+        }))
+    }
+
+    fn envelope_of(&self, signature: u32) -> Envelope {
         Envelope {
             codec: self.codec,
             version: self.version,
-            signature: u32::from_le_bytes([a, b, c, d]),
+            signature,
         }
     }
 
@@ -295,6 +308,23 @@ impl fmt::Debug for SignatureDef {
 /// A signature that is computed at its first use; tracing the types each time would cost more than the enqueue.
 #[derive(Debug)]
 pub struct Computed(AtomicU64);
+
+impl Computed {
+    const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    fn get(&self, compute: impl FnOnce() -> u32) -> u32 {
+        const KNOWN: u64 = 1 << 32;
+        let mut signature = self.0.load(Ordering::Relaxed);
+        if signature & KNOWN == 0 {
+            signature = KNOWN | u64::from(compute());
+            self.0.store(signature, Ordering::Relaxed);
+        }
+        let [a, b, c, d, ..] = signature.to_le_bytes();
+        u32::from_le_bytes([a, b, c, d])
+    }
+}
 
 /// A job that is linked into the program.
 #[derive(Debug)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::duration_millis;
-use crate::codec::Codec;
 use crate::job::JobDef;
 use crate::retry::Backoff;
 
@@ -50,7 +49,6 @@ impl Options {
 /// What holds for one run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Policy {
-    pub(crate) codec: Codec,
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_attempts: u32,
     pub(crate) retry_delay: Duration,
@@ -72,7 +70,6 @@ impl Policy {
             .or(job.jitter)
             .filter(|jitter| (0.0..=1.0).contains(jitter));
         Self {
-            codec: job.codec,
             timeout: options
                 .timeout_ms
                 .map(Duration::from_millis)

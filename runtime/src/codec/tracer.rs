@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde::de::value::Error;
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 
 use crate::call::JobArgument;
@@ -27,6 +27,11 @@ impl Tracer {
 
     /// Adds what serde says of `T`. A type that gives up half-way counts with what it had said.
     pub fn argument<T: JobArgument>(&mut self) {
+        self.trace::<T>();
+    }
+
+    /// The same, for a type that need not be an argument.
+    pub(crate) fn trace<T: DeserializeOwned>(&mut self) {
         let mut path = Vec::new();
         let _ = T::deserialize(Probe {
             tracer: self,

@@ -111,6 +111,13 @@ pub(crate) struct ClaimRequest {
     pub(crate) wanted: Arc<dyn Wanted>,
 }
 
+/// A place among the parked runs, which are in the order of their kinds and ids.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Parked {
+    pub(crate) kind: i64,
+    pub(crate) id: i64,
+}
+
 /// What a claim brought.
 #[derive(Debug, Default)]
 pub(crate) struct Claimed {
@@ -351,6 +358,15 @@ pub(crate) trait Store {
 
     /// Which of a worker's runs are asked to end.
     fn cancelling(&mut self, worker: WorkerId) -> Result<Vec<(RunId, ClaimId)>, Error>;
+
+    /// Makes parked runs ready again that a worker wants: at most `limit` of those after this place, and says where to
+    /// go on; `None` at the end. A worker does that once, because it may be the one that knows them.
+    fn unpark(
+        &mut self,
+        wanted: &dyn Wanted,
+        after: Parked,
+        limit: u32,
+    ) -> Result<Option<Parked>, Error>;
 
     /// Adds a worker that holds this byte of the lock file; whoever had the byte before is dead and rescued.
     fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error>;

@@ -84,11 +84,13 @@ async fn attempt(shared: Arc<Shared>, job: &'static JobDef, policy: Policy, cont
     // The next run can be claimed in the transaction that writes this one's end.
     context.inner().slot.end();
     // The text and the destructor of an error are the job's code too.
-    let ending = catch_unwind(AssertUnwindSafe(|| ending(&shared, &policy, &context, end)))
-        .unwrap_or_else(|panic| {
-            let error = format!("panicked: {}", panic_text(&*panic));
-            failed_attempt(&shared, &policy, &context, AttemptOutcome::Panic, error)
-        });
+    let ending = catch_unwind(AssertUnwindSafe(|| {
+        ending(&shared, job, &policy, &context, end)
+    }))
+    .unwrap_or_else(|panic| {
+        let error = format!("panicked: {}", panic_text(&*panic));
+        failed_attempt(&shared, &policy, &context, AttemptOutcome::Panic, error)
+    });
     tell(&ending);
     shared.end(&context, ending);
 }
@@ -206,20 +208,17 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// What follows from how the attempt ended.
-fn ending(shared: &Shared, policy: &Policy, context: &Context, end: End) -> Ending {
+fn ending(shared: &Shared, job: &JobDef, policy: &Policy, context: &Context, end: End) -> Ending {
     let fail = |outcome, error| failed_attempt(shared, policy, context, outcome, error);
     match end {
-        End::Returned(Ok(result)) => match result.encode(policy.codec) {
+        End::Returned(Ok(result)) => match result.encode(job) {
             Ok(result) => Ending::Done {
                 result,
                 keep: duration_millis(policy.keep_done),
             },
             // Another attempt would not change that.
             Err(reason) => {
-                let error = format!(
-                    "the result cannot be stored: {reason}{}",
-                    advice(policy.codec)
-                );
+                let error = format!("the result cannot be stored: {reason}{}", advice(job.codec));
                 failed(policy, AttemptOutcome::Error, error)
             }
         },

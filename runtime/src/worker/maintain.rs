@@ -1,4 +1,4 @@
-//! Looks after the store: rescues the runs of dead workers, and prunes what is finished.
+//! Looks after the store: tries what others have parked, rescues the runs of dead workers, and prunes what is finished.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::shared::{Phase, Shared};
 use crate::error::Error;
 use crate::liveness::LockFile;
-use crate::store::{KeepCaps, WorkerRow};
+use crate::store::{KeepCaps, Parked, WorkerRow};
 
 /// A death is noticed this soon.
 const ROUND: Duration = Duration::from_millis(500);
@@ -26,6 +26,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "this worker cannot rescue the runs of others");
         None
     });
+    report("looking at parked runs", unpark(&shared).await);
     let mut round = 0_u32;
     loop {
         if let Some(lock) = &lock {
@@ -41,6 +42,19 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = shared.client().clock().sleep(ROUND) => {}
         }
     }
+}
+
+/// Another build has parked them; this one may know them. If not, it parks them again, once.
+async fn unpark(shared: &Arc<Shared>) -> Result<(), Error> {
+    let mut after = Some(Parked::default());
+    while let Some(from) = after {
+        let wanted = Arc::clone(shared);
+        after = shared
+            .client()
+            .write(ROWS, move |store| store.unpark(&*wanted, from, STEP))
+            .await?;
+    }
+    Ok(())
 }
 
 async fn rescue_dead(shared: &Shared, lock: &LockFile) -> Result<(), Error> {

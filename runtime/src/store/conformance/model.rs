@@ -122,6 +122,19 @@ impl Model {
         taken
     }
 
+    /// Whether any of these runs was parked; then it is ready.
+    pub(super) fn unpark(&mut self, rank: impl Fn(&Kind) -> Option<usize>) -> bool {
+        let mut unparked = false;
+        for run in self.runs.values_mut() {
+            if run.state == State::Incompatible && rank(&run.new.kind).is_some() {
+                run.state = State::Ready;
+                run.note = String::new();
+                unparked = true;
+            }
+        }
+        unparked
+    }
+
     /// False if the run has ended, or never was.
     pub(super) fn cancel(&mut self, id: RunId, keep: Millis, now: Now) -> bool {
         let Some(run) = self.runs.get_mut(&id) else {

@@ -40,6 +40,11 @@ enum Step {
         /// How many runs of the second job this build lets run at once.
         most: Option<u32>,
     },
+    /// A worker that wants these queues looks at what is parked.
+    Unpark {
+        order: Vec<usize>,
+        limit: u32,
+    },
     Cancel {
         run: Index,
         keep: Millis,
@@ -98,6 +103,7 @@ fn step() -> impl Strategy<Value = Step> {
     let order = Just(vec![0, 1, 2]).prop_shuffle().prop_flat_map(|order| {
         (0..=order.len()).prop_map(move |count| order[..count.max(1)].to_vec())
     });
+    let queues = order.clone();
     let right =
         prop_oneof![6 => Just(Right::Its), 1 => Just(Right::AnEarlier), 1 => Just(Right::Anothers)];
     let slot = || 1..=3_i64;
@@ -109,6 +115,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(queue, job, priority, when, twin)| Step::Insert { queue, job, priority, when, twin }),
         6 => (slot(), 0..4_u32, order, prop::option::of(1..3_u32))
             .prop_map(|(slot, limit, order, most)| Step::Claim { slot, limit, order, most }),
+        1 => (queues, 1..3_u32).prop_map(|(order, limit)| Step::Unpark { order, limit }),
         2 => (any::<Index>(), prop_oneof![Just(0), 0..300_i64])
             .prop_map(|(run, keep)| Step::Cancel { run, keep }),
         8 => (any::<Index>(), prop_oneof![Just(0), 0..300_i64], any::<Index>(), right)

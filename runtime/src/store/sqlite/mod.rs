@@ -26,8 +26,8 @@ use rusqlite::Connection;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimId, ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, NewRun, RunView,
-    ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, WorkerId, WorkerRow,
+    ClaimId, ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, NewRun, Parked, RunView,
+    ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted, WorkerId, WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -198,6 +198,22 @@ impl Store for Core {
 
     fn cancelling(&mut self, worker: WorkerId) -> Result<Vec<(RunId, ClaimId)>, Error> {
         cancel::cancelling(&self.conn, worker)
+    }
+
+    fn unpark(
+        &mut self,
+        wanted: &dyn Wanted,
+        after: Parked,
+        limit: u32,
+    ) -> Result<Option<Parked>, Error> {
+        park::unpark(
+            &self.conn,
+            &mut self.kinds,
+            &mut self.effects,
+            wanted,
+            after,
+            limit,
+        )
     }
 
     fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error> {

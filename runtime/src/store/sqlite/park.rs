@@ -1,13 +1,21 @@
 //! Park: the run's arguments do not fit this build; it is kept, visible, until a build that knows them comes along.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use super::Kinds;
+use super::prune::count;
 use crate::error::Error;
-use crate::store::Settlement;
+use crate::store::{Effects, Parked, Settlement, Wanted};
 
 const PARK: &str = "
     UPDATE afterhours_runs SET state = 6, claim = NULL, attempts = attempts - 1, note = ?3
     WHERE id = ?1 AND claim = ?2";
+/// One seek in the index for each kind that has parked runs, however many runs it has.
+const NEXT_KIND: &str =
+    "SELECT kind FROM afterhours_runs WHERE state = 6 AND kind >= ?1 ORDER BY kind LIMIT 1";
+const NEXT_RUNS: &str =
+    "SELECT id FROM afterhours_runs WHERE state = 6 AND kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+const UNPARK: &str = "UPDATE afterhours_runs SET state = 0, note = NULL WHERE id = ?1";
 
 pub(super) fn park(
     conn: &Connection,
@@ -18,4 +26,44 @@ pub(super) fn park(
         .prepare_cached(PARK)?
         .execute(params![settlement.id.0, settlement.claim.0, reason])?
         == 1)
+}
+
+/// Makes ready the next runs that a worker wants, and says where to go on. Each is met once: one that is parked again
+/// meanwhile lies behind.
+pub(super) fn unpark(
+    conn: &Connection,
+    kinds: &mut Kinds,
+    effects: &mut Effects,
+    wanted: &dyn Wanted,
+    after: Parked,
+    limit: u32,
+) -> Result<Option<Parked>, Error> {
+    let next: Option<i64> = conn
+        .prepare_cached(NEXT_KIND)?
+        .query_row([after.kind], |row| row.get(0))
+        .optional()?;
+    let Some(kind) = next else {
+        return Ok(None);
+    };
+    let next_kind = Parked {
+        kind: kind + 1,
+        id: 0,
+    };
+    if wanted.rank(&*kinds.kind(conn, kind)?).is_none() {
+        return Ok(Some(next_kind));
+    }
+    let after = if kind == after.kind { after.id } else { 0 };
+    let ids: Vec<i64> = conn
+        .prepare_cached(NEXT_RUNS)?
+        .query_map(params![kind, after, limit], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut unpark = conn.prepare_cached(UNPARK)?;
+    for id in &ids {
+        unpark.execute([id])?;
+    }
+    effects.ready |= !ids.is_empty();
+    match ids.last() {
+        Some(&id) if count(ids.len()) == limit => Ok(Some(Parked { kind, id })),
+        _ => Ok(Some(next_kind)),
+    }
 }

@@ -50,6 +50,7 @@ const V1: &str = "
     CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE state = 1 AND due_wall IS NOT NULL;
     CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE state = 1 AND due_store IS NOT NULL;
     CREATE INDEX afterhours_claimed ON afterhours_runs (claim) WHERE claim IS NOT NULL;
+    CREATE INDEX afterhours_parked ON afterhours_runs (kind) WHERE state = 6;
     CREATE INDEX afterhours_cancelling ON afterhours_runs (claim) WHERE cancel_keep IS NOT NULL;
     CREATE INDEX afterhours_finished ON afterhours_runs (state, expires) WHERE expires IS NOT NULL;
 

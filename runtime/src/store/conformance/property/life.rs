@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::{Right, Step, Twin, When};
 use crate::job::Overlap;
-use crate::store::{ClaimRequest, Limit, NextDue, Tick, Ticked, Unique, Wanted};
+use crate::store::{ClaimRequest, Limit, NextDue, Parked, Tick, Ticked, Unique, Wanted};
 
 const QUEUES: [&str; 3] = ["default", "mail", "video"];
 const SCHEDULES: [&str; 2] = ["hourly", "daily"];
@@ -55,6 +55,7 @@ impl Life {
                 order,
                 most,
             } => self.claim(*slot, *limit, order.clone(), *most),
+            Step::Unpark { order, limit } => self.unpark(order.clone(), *limit),
             Step::Cancel { run, keep } => self.cancel(run, *keep),
             Step::Settle {
                 run,
@@ -173,6 +174,24 @@ impl Life {
             self.claims.push((run.id, run.claim));
         }
         self.last_claim.insert(slot, request.claim);
+    }
+
+    fn unpark(&mut self, order: Vec<usize>, limit: u32) {
+        let rank = move |kind: &Kind| order.iter().position(|at| QUEUES[*at] == kind.queue);
+        let wanted = Limited {
+            rank: rank.clone(),
+            most: None,
+        };
+        let mut after = Some(Parked::default());
+        let mut told = false;
+        while let Some(from) = after {
+            let (next, effects) = self
+                .trial
+                .watched(|store, _| store.unpark(&wanted, from, limit));
+            told |= effects.ready;
+            after = next;
+        }
+        assert_eq!(told, self.model.unpark(rank));
     }
 
     fn cancel(&mut self, run: &Index, keep: Millis) {
