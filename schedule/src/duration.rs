@@ -47,6 +47,12 @@ pub enum DurationError {
         /// The whole text.
         text: String,
     },
+    /// A space stands where none can.
+    #[error("{} has a space in it: write it without, as in `1h30m`", quote(.text))]
+    Space {
+        /// The whole text.
+        text: String,
+    },
     /// The last number has no unit although an earlier one has.
     #[error("the last number in {} has no unit: d, h, m, s or ms", quote(.text))]
     MissingUnit {
@@ -155,9 +161,15 @@ fn unit_among<'a>(
     Err(match UNITS.iter().find(|(name, _)| *name == unit) {
         Some((unit, _)) => DurationError::UnitOrder { unit, text },
         None if unit.is_empty() => DurationError::MissingUnit { text },
+        None if is_unit(unit.trim()) => DurationError::Space { text },
         None => DurationError::UnknownUnit {
-            unit: unit.to_owned(),
+            unit: unit.trim().to_owned(),
             text,
         },
     })
+}
+
+/// Whether only the spaces around it are wrong.
+fn is_unit(trimmed: &str) -> bool {
+    trimmed.is_empty() || UNITS.iter().any(|(name, _)| *name == trimmed)
 }

@@ -61,7 +61,7 @@ fn what_is_not() {
     );
     check_error(
         "5 m",
-        "unknown unit ` m` in `5 m`: the units are d, h, m, s and ms",
+        "`5 m` has a space in it: write it without, as in `1h30m`",
     );
     check_error(
         "1h30",
