@@ -269,7 +269,7 @@ impl<T> Slot<T> {
     /// Fills the slot, or reports why it cannot be filled.
     fn set(&mut self, key: &Ident, value: Value, errors: &mut Errors) {
         if std::mem::replace(&mut self.used, true) {
-            errors.push(key, format_args!("`{key}` given twice"));
+            errors.push(key, format_args!("`{key}` given twice: keep one of them"));
             return;
         }
         match (self.read)(&value) {

@@ -140,7 +140,7 @@ fn stored(ty: &Type, errors: &mut Errors) -> (Type, Type, Lend) {
             }
         },
         Type::ImplTrait(_) => {
-            let message = "a job cannot take `impl Trait`: a stored argument needs one known type";
+            let message = "a job cannot take `impl Trait`: a stored argument needs one known type, so name it";
             errors.push(ty, message);
             (ty.clone(), ty.clone(), Lend::Owned)
         }
@@ -228,7 +228,7 @@ fn check_owned(whole: &Type, part: &Type, errors: &mut Errors) {
     } else if borrows.opaque {
         errors.push(
             whole,
-            "a job cannot take `impl Trait`: a stored argument needs one known type",
+            "a job cannot take `impl Trait`: a stored argument needs one known type, so name it",
         );
     }
 }

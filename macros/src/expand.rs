@@ -9,7 +9,7 @@ use syn::spanned::Spanned as _;
 use crate::argument::{Argument, Lend};
 use crate::errors::show;
 use crate::fields::said;
-use crate::item::{Item, Param};
+use crate::item::{Item, Param, context_of};
 use crate::methods;
 use crate::model::Job;
 use crate::paths::{Ends, Runtime};
@@ -237,21 +237,24 @@ fn local(at: usize) -> Ident {
     format_ident!("__arg{at}", span = Span::mixed_site())
 }
 
-/// Fetches what the worker provides.
+/// Fetches what the worker provides. A type that is not the context, or cannot be a state, is underlined here.
 fn provided(at: usize, param: &Param) -> Option<TokenStream> {
     let local = local(at);
     match param {
-        Param::Context(_) => Some(quote!(let #local = __call.context();)),
+        Param::Context(ty) => {
+            let context = context_of(ty);
+            Some(quote!(let #local = __call.context::<#context>();))
+        }
         Param::State(ty) => Some(quote!(let #local = __call.state::<#ty>()?;)),
         Param::Argument(_) => None,
     }
 }
 
-/// A local as the function takes it, spanned so that a mismatch underlines the parameter's type.
+/// A local as the function takes it.
 fn lent(at: usize, param: &Param) -> TokenStream {
     let local = local(at);
     match param {
-        Param::Context(ty) => spanned_ref(ty, &local),
+        Param::Context(_) => quote!(&#local),
         Param::State(_) => quote!(&*#local),
         Param::Argument(argument) => match argument.lend {
             Lend::Owned | Lend::Text => quote!(#local),
@@ -260,12 +263,6 @@ fn lent(at: usize, param: &Param) -> TokenStream {
             Lend::OptionDeref => quote!(::core::option::Option::as_deref(&#local)),
         },
     }
-}
-
-fn spanned_ref(ty: &Type, local: &Ident) -> TokenStream {
-    let span = ty.span();
-    let local = Ident::new(&local.to_string(), local.span().located_at(span));
-    quote_spanned!(span=> &#local)
 }
 
 // Output: impl send_email { NAME, JOB, perform_async, perform_in, perform_at, prepare, handle }

@@ -215,16 +215,17 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
                        write a job per type that calls a generic function";
         errors.push(generics, message);
     } else if !generics.params.is_empty() {
-        let message =
-            "a job needs no lifetimes: what it borrows lives as long as the attempt; write `&str`";
+        let message = "a job needs no lifetimes: what it borrows lives as long as the attempt; leave them out, as in `&str`";
         errors.push(generics, message);
     }
 }
 
 fn check_name(name: &Ident, errors: &mut Errors) {
     if is_primitive(name) {
-        let message =
-            format!("a job is also a type of its name, and `{name}` would hide the built-in type");
+        let message = format!(
+            "a job is also a type of its name, and `{name}` would hide the built-in type: \
+                     give it another name"
+        );
         errors.push(name, message);
     }
 }
@@ -300,7 +301,10 @@ impl Param {
         let ty = unwrapped(&param.ty);
         match (state, context) {
             (Some(_), Some(context)) => {
-                errors.push(context, "a parameter is either `#[state]` or `#[context]`");
+                errors.push(
+                    context,
+                    "a parameter is either `#[state]` or `#[context]`: keep one of them",
+                );
                 Self::Context(ty.clone())
             }
             (Some(_), None) => Self::state(ty, errors),
@@ -335,10 +339,12 @@ impl Param {
 
     fn context(ty: &Type, errors: &mut Errors) -> Self {
         if !matches!(ty, Type::Reference(ty) if ty.mutability.is_none()) {
-            errors.push(
-                ty,
-                "a job takes its context by shared reference: `&Context`",
+            let message = format!(
+                "a job takes its context by shared reference: `&{}`; if this is another type that is called `Context`, \
+                 give it another name here, as in `use path::Context as OtherContext`",
+                show(context_of(ty))
             );
+            errors.push(ty, message);
         }
         Self::Context(ty.clone())
     }
@@ -390,19 +396,27 @@ fn take_marker(param: &mut PatType, name: &str, errors: &mut Errors) -> Option<A
         .iter()
         .position(|attr| attr.path().is_ident(name))?;
     let marker = param.attrs.remove(at);
-    if let Err(error) = marker.meta.require_path_only() {
-        errors.add(error);
+    if marker.meta.require_path_only().is_err() {
+        errors.push(
+            &marker,
+            format_args!("`#[{name}]` takes nothing more: leave the rest out"),
+        );
     }
     Some(marker)
 }
 
-/// `&Context` under any path; also by value or `&mut`, so that the mistake gets its own words.
-fn is_context(ty: &Type) -> bool {
-    let ty = match ty {
+/// The `C` in `&C`.
+pub(crate) fn context_of(ty: &Type) -> &Type {
+    match ty {
         Type::Reference(reference) => unwrapped(&reference.elem),
         ty => ty,
-    };
-    last_segment(ty).is_some_and(|last| last.ident == "Context" && last.arguments.is_none())
+    }
+}
+
+/// `&Context` under any path; also by value or `&mut`, so that the mistake gets its own words.
+fn is_context(ty: &Type) -> bool {
+    last_segment(context_of(ty))
+        .is_some_and(|last| last.ident == "Context" && last.arguments.is_none())
 }
 
 /// `x` and `_x` side by side are two names in the function but one to the helpers: the later gets underscores.

@@ -115,7 +115,11 @@ fn schedule(args: &Args, errors: &mut Errors) -> Option<Schedule> {
         errors.push(&every.key, "the other schedule is here");
     }
     if let (Some(timezone), false) = (args.timezone.said(), args.cron.used()) {
-        let message = "`timezone` belongs to `cron`: without it there is no clock time to read";
+        let message = if args.every.used() {
+            "`timezone` belongs to `cron`; the ticks of `every` follow no clock: leave it out"
+        } else {
+            "`timezone` belongs to `cron`, which follows that clock: add `cron`, or leave it out"
+        };
         errors.push(&timezone.key, message);
     }
     let cron = cron(args, errors);
@@ -166,7 +170,9 @@ fn report_cron(said: &Said<LitStr>, problem: &CronError, errors: &mut Errors) {
     let before = expression[..range.start].chars().count();
     let marked = expression[range.clone()].chars().count().max(1);
     let (indent, carets) = (" ".repeat(before), "^".repeat(marked));
-    let message = format!("`cron` cannot be used: {problem}\n  {expression}\n  {indent}{carets}");
+    // A tab would move the carets away from what they mark.
+    let drawn = expression.replace(char::is_whitespace, " ");
+    let message = format!("`cron` cannot be used: {problem}\n  {drawn}\n  {indent}{carets}");
     errors.push_at(inside(&said.value, &expression, range), message);
 }
 

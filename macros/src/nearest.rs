@@ -1,10 +1,19 @@
 //! The word that was probably meant: for "did you mean".
 
-/// The candidate that differs from `word` by the fewest edits, if that is few enough to be a slip.
+/// The shortest candidate that begins with `word`, else the one that differs from it by the fewest edits, if that is few
+/// enough to be a slip.
 pub(crate) fn nearest<'a>(
     word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {
+    let begun = candidates
+        .clone()
+        .into_iter()
+        .filter(|candidate| word.len() > 1 && candidate.starts_with(word))
+        .min_by_key(|candidate| candidate.len());
+    if begun.is_some() {
+        return begun;
+    }
     let slip = 1 + word.chars().count() / 4;
     candidates
         .into_iter()

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::bounds::{JobFailure, JobState, JobValue};
 use crate::codec::{Codec, DecodeError, Decoder, Encoder, Envelope, open, seal};
-use crate::context::Context;
+use crate::context::{Context, JobContext};
 use crate::job::{Fit, JobDef};
 use crate::job_error::JobError;
 
@@ -140,15 +141,15 @@ impl Call {
     ///
     /// # Errors
     /// If the worker has none of this type.
-    pub fn state<T: ?Sized + 'static>(&self) -> Result<Arc<T>, StartError> {
+    pub fn state<T: ?Sized + JobState>(&self) -> Result<Arc<T>, StartError> {
         let missing = StartError::State(std::any::type_name::<T>());
         self.context.state().ok_or(missing)
     }
 
     /// The attempt's context.
     #[must_use]
-    pub fn context(&self) -> Context {
-        self.context.clone()
+    pub fn context<C: JobContext>(&self) -> C {
+        C::of(&self.context)
     }
 }
 
@@ -247,7 +248,7 @@ impl fmt::Display for StartError {
 )]
 pub trait JobReturn {
     /// What `join` gives.
-    type Value: Serialize + DeserializeOwned + Send + 'static;
+    type Value: JobValue;
 
     /// The value, or the error for the executor.
     ///
@@ -275,26 +276,10 @@ impl JobReturn for () {
     }
 }
 
-impl<T, E> JobReturn for Result<T, E>
-where
-    T: Serialize + DeserializeOwned + Send + 'static,
-    E: Into<JobError>,
-{
+impl<T: JobValue, E: JobFailure> JobReturn for Result<T, E> {
     type Value = T;
 
     fn into_result(self) -> Result<T, JobError> {
         self.map_err(Into::into)
     }
 }
-
-/// What can be an argument of a job.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of a job",
-    label = "an argument must be `Serialize + DeserializeOwned + Send + 'static`",
-    note = "derive `serde::Serialize` and `serde::Deserialize` for it; for something the worker provides, mark the parameter `#[state]` and take it by reference"
-)]
-pub trait JobArgument: Serialize + DeserializeOwned + Send + 'static {}
-
-// Without this, rustc would also report each bound of the blanket implementation.
-#[diagnostic::do_not_recommend]
-impl<T: Serialize + DeserializeOwned + Send + 'static> JobArgument for T {}

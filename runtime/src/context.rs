@@ -48,6 +48,23 @@ tokio::task_local! {
     pub(crate) static CURRENT: Context;
 }
 
+/// The type of a parameter that gets the context: [`Context`] alone.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the context of a job, `afterhours::Context`",
+    label = "a parameter whose type is called `Context`, or that is marked `#[context]`, gets `afterhours::Context`",
+    note = "for the context, write `&afterhours::Context`; for an argument, give the type another name here, as in `use path::Context as OtherContext`"
+)]
+pub trait JobContext {
+    /// The same context.
+    fn of(context: &Context) -> Self;
+}
+
+impl JobContext for Context {
+    fn of(context: &Context) -> Self {
+        context.clone()
+    }
+}
+
 impl Context {
     pub(crate) fn new(inner: Inner) -> Self {
         Self(Arc::new(inner))

@@ -25,6 +25,7 @@
 //! ```
 
 mod blocking;
+mod bounds;
 mod call;
 mod client;
 mod clock;

@@ -4,8 +4,10 @@ pub use std::time::{Duration, SystemTime};
 
 pub use inventory;
 
-pub use crate::call::{Attempt, Call, JobArgument, JobReturn, OldArgs, Outcome, StartError};
+pub use crate::bounds::{JobArgument, JobFailure, JobState, JobValue};
+pub use crate::call::{Attempt, Call, JobReturn, OldArgs, Outcome, StartError};
 pub use crate::codec::{Codec, DecodeError, Decoder, Encoder, Tracer};
+pub use crate::context::JobContext;
 pub use crate::job::{JobDef, Missed, Overlap, Registered, ScheduleDef, SignatureDef, UniqueDef};
 pub use crate::perform::prepare;
 pub use crate::retry::Backoff;

@@ -13,9 +13,9 @@ pub struct StateDef {
 }
 
 impl StateDef {
-    /// The state of type `T`.
+    /// The state of type `T`. Whether it can be one is asked where it is fetched, so that rustc reports it once.
     #[must_use]
-    pub const fn of<T: ?Sized + Send + Sync + 'static>() -> Self {
+    pub const fn of<T: ?Sized + 'static>() -> Self {
         Self {
             id: TypeId::of::<T>,
             name: std::any::type_name::<T>,

@@ -3,11 +3,7 @@ use afterhours::job;
 #[job]
 struct Mail;
 
-struct Order;
-
-impl Order {
-    #[job]
-    async fn confirm(&self) {}
-}
+#[job(retry = 3)]
+mod jobs {}
 
 fn main() {}

@@ -1,3 +1,4 @@
+//! What crosses an `await` may go on in another thread; rustc names it.
 use std::rc::Rc;
 
 use afterhours::job;

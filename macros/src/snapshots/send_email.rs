@@ -90,7 +90,7 @@ const _: () = {
     ) -> ::core::result::Result<__p::Attempt, __p::StartError> {
         let (__arg2, __arg3, __arg4, __arg5, __arg6) = __call.decode(__CODEC.0)?;
         let __arg0 = __call.state::<Mailer>()?;
-        let __arg1 = __call.context();
+        let __arg1 = __call.context::<Context>();
         ::core::result::Result::Ok(
             __p::Attempt::future(async move {
                 <Result<

@@ -93,6 +93,19 @@ mod options {
                 "unknown option `retries`, did you mean `retry`? {ALL}"
             )],
         );
+        // Half a word is the option it begins.
+        check(
+            "prio = 5",
+            &[&format!(
+                "unknown option `prio`, did you mean `priority`? {ALL}"
+            )],
+        );
+        check(
+            "time = 5",
+            &[&format!(
+                "unknown option `time`, did you mean `timeout`? {ALL}"
+            )],
+        );
         check("colour = 5", &[&format!("unknown option `colour`; {ALL}")]);
         check(
             "Queue = \"mail\"",
@@ -104,12 +117,15 @@ mod options {
 
     #[test]
     fn given_twice() {
-        check("retry = 1, retry = 2", &["`retry` given twice"]);
+        check(
+            "retry = 1, retry = 2",
+            &["`retry` given twice: keep one of them"],
+        );
         check(
             "retry = true, retry = 2",
             &[
                 "`retry` takes a whole number from 0 to 4294967295, not `true`",
-                "`retry` given twice",
+                "`retry` given twice: keep one of them",
             ],
         );
     }
@@ -225,7 +241,13 @@ mod rules {
     fn time_zones() {
         check(
             "timezone = \"UTC\"",
-            &["`timezone` belongs to `cron`: without it there is no clock time to read"],
+            &[
+                "`timezone` belongs to `cron`, which follows that clock: add `cron`, or leave it out",
+            ],
+        );
+        check(
+            "every = 60, timezone = \"UTC\"",
+            &["`timezone` belongs to `cron`; the ticks of `every` follow no clock: leave it out"],
         );
         check(
             "cron = \"0 3 * * *\", timezone = \"Europe/Pariss\"",
@@ -239,6 +261,11 @@ mod rules {
     fn cron_draws_the_wrong_field() {
         check(
             "cron = \"0 24 * * *\"",
+            &["`cron` cannot be used: hour `24` is out of range: 0 to 23\n  0 24 * * *\n    ^^"],
+        );
+        // A tab is drawn as one space, or the carets would stand elsewhere.
+        check(
+            "cron = \"0\\t24 * * *\"",
             &["`cron` cannot be used: hour `24` is out of range: 0 to 23\n  0 24 * * *\n    ^^"],
         );
     }
@@ -312,7 +339,7 @@ mod functions {
             "",
             "fn f<'a>(x: &'a str) {}",
             &[
-                "a job needs no lifetimes: what it borrows lives as long as the attempt; write `&str`",
+                "a job needs no lifetimes: what it borrows lives as long as the attempt; leave them out, as in `&str`",
             ],
         );
     }
@@ -341,7 +368,9 @@ mod functions {
         check_item(
             "",
             "fn u64() {}",
-            &["a job is also a type of its name, and `u64` would hide the built-in type"],
+            &[
+                "a job is also a type of its name, and `u64` would hide the built-in type: give it another name",
+            ],
         );
     }
 
@@ -468,20 +497,25 @@ mod parameters {
         );
         check_params(
             "x: impl Mail",
-            &["a job cannot take `impl Trait`: a stored argument needs one known type"],
+            &["a job cannot take `impl Trait`: a stored argument needs one known type, so name it"],
         );
         check_params(
             "x: Vec<impl Mail>",
-            &["a job cannot take `impl Trait`: a stored argument needs one known type"],
+            &["a job cannot take `impl Trait`: a stored argument needs one known type, so name it"],
         );
     }
 
     #[test]
     fn context() {
-        let by_reference = "a job takes its context by shared reference: `&Context`";
-        check_params("ctx: Context", &[by_reference]);
-        check_params("ctx: &mut Context", &[by_reference]);
-        check_params("#[context] ctx: Ctx", &[by_reference]);
+        let by_reference = |name: &str| {
+            format!(
+                "a job takes its context by shared reference: `&{name}`; if this is another type that is called \
+                 `Context`, give it another name here, as in `use path::Context as OtherContext`"
+            )
+        };
+        check_params("ctx: Context", &[&by_reference("Context")]);
+        check_params("ctx: &mut Context", &[&by_reference("Context")]);
+        check_params("#[context] ctx: Ctx", &[&by_reference("Ctx")]);
         check_params(
             "a: &Context, #[context] b: &Ctx",
             &["a job takes its context once: remove this parameter"],
@@ -503,8 +537,15 @@ mod parameters {
             &["the worker finds state by its type, so it needs a known one: `&dyn Trait`"],
         );
         check_params(
+            "#[state(shared)] db: &Db, #[context = 1] ctx: &Ctx",
+            &[
+                "`#[state]` takes nothing more: leave the rest out",
+                "`#[context]` takes nothing more: leave the rest out",
+            ],
+        );
+        check_params(
             "#[state] #[context] x: &Db",
-            &["a parameter is either `#[state]` or `#[context]`"],
+            &["a parameter is either `#[state]` or `#[context]`: keep one of them"],
         );
         check_params(
             "#[cfg(unix)] x: u8",

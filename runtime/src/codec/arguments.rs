@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::call::JobArgument;
+use crate::bounds::JobArgument;
 
 /// How arguments become bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,7 +10,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use crate::call::JobArgument;
+use crate::bounds::JobArgument;
 
 /// Collects a job's argument types as one checksum.
 #[derive(Debug)]
