@@ -75,6 +75,7 @@ use crate::model::Job;
 /// | `#[state] x: &T`, `#[state] x: &dyn Trait` | what the worker was built with |
 ///
 /// The context is known by its name: a type of your own that is called `Context` cannot be an argument under that name.
+/// Import it under another, as in `use request::Context as RequestContext`.
 ///
 /// An argument's type is stored with serde and is `Send + 'static`. A borrow deeper inside a type, such as
 /// `Vec<&str>`, cannot be stored; the message names the type to take instead. A function returns nothing or a `Result`.
@@ -136,8 +137,25 @@ use crate::model::Job;
 /// function body has the path of the module, so two of them that are called alike need a `name`. A `#[cfg]` on the
 /// function holds for everything that is generated, and other attributes stay on the function.
 ///
-/// In an `impl` block it works under [`jobs`](macro@jobs) only, because no type can stand in an `impl`. With `self` the
-/// message says so; without, only rustc can speak: "enum is not supported in `trait`s or `impl`s".
+/// In an `impl` block it works under [`jobs`](macro@jobs) only, because no type can stand in an `impl`.
+///
+/// Attributes such as `#[tracing::instrument]` may stand above or below it.
+///
+/// # Messages
+///
+/// All mistakes of an attribute and of a function show in one build, each where it is. With them the function still
+/// becomes a type with its helpers, so that half-typed code does not break the code that enqueues it.
+///
+/// Some mistakes are out of the macro's sight, and rustc reports them in its own words:
+///
+/// | rustc says | it means |
+/// |---|---|
+/// | enum is not supported in `trait`s or `impl`s | a function without `self` in an `impl`: put `#[jobs]` on the block |
+/// | the name `f` is defined multiple times | a type or a module is called like the job: rename one |
+/// | future cannot be sent between threads safely | the function holds what it names across an `await`: drop it before, or use `Arc` for `Rc` |
+/// | cannot find attribute `stat` in this scope | a parameter's mark is misspelt: `#[state]` or `#[context]` |
+/// | mismatched types, at `upgrade = f` | `f` does not return today's arguments as a tuple |
+/// | unresolved import, at `crate = path` | the runtime is not there |
 #[proc_macro_attribute]
 pub fn job(
     args: proc_macro::TokenStream,
