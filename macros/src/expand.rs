@@ -45,6 +45,7 @@ pub(crate) fn marker(item: &Item) -> TokenStream {
             missing_copy_implementations,
             missing_debug_implementations,
             non_camel_case_types,
+            clippy::exhaustive_enums,
             clippy::pedantic
         )]
         #vis enum #name {}
@@ -93,6 +94,7 @@ pub(crate) fn allowed() -> TokenStream {
             unreachable_pub,
             unused_qualifications,
             clippy::all,
+            clippy::impl_trait_in_params,
             clippy::pedantic
         )]
     }

@@ -5,6 +5,7 @@ async fn bill() {}
     missing_copy_implementations,
     missing_debug_implementations,
     non_camel_case_types,
+    clippy::exhaustive_enums,
     clippy::pedantic
 )]
 enum bill {}
@@ -16,6 +17,7 @@ enum bill {}
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::impl_trait_in_params,
     clippy::pedantic
 )]
 const _: () = {

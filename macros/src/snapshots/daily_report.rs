@@ -7,6 +7,7 @@ fn daily_report() {}
     missing_copy_implementations,
     missing_debug_implementations,
     non_camel_case_types,
+    clippy::exhaustive_enums,
     clippy::pedantic
 )]
 enum daily_report {}
@@ -19,6 +20,7 @@ enum daily_report {}
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::impl_trait_in_params,
     clippy::pedantic
 )]
 const _: () = {

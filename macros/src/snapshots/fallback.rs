@@ -14,6 +14,7 @@ pub(crate) async fn send_email(mailer: &Mailer, tags: Vec<&str>) -> Result<Recei
     missing_copy_implementations,
     missing_debug_implementations,
     non_camel_case_types,
+    clippy::exhaustive_enums,
     clippy::pedantic
 )]
 pub(crate) enum send_email {}
@@ -25,6 +26,7 @@ pub(crate) enum send_email {}
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::impl_trait_in_params,
     clippy::pedantic
 )]
 #[allow(missing_docs, unused_variables)]

@@ -7,6 +7,7 @@ fn import_orders(shop: &str, pages: u32) -> Result<u64, Problem> {
     missing_copy_implementations,
     missing_debug_implementations,
     non_camel_case_types,
+    clippy::exhaustive_enums,
     clippy::pedantic
 )]
 enum import_orders {}
@@ -18,6 +19,7 @@ enum import_orders {}
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::impl_trait_in_params,
     clippy::pedantic
 )]
 const _: () = {

@@ -19,6 +19,7 @@ impl Order {
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::impl_trait_in_params,
     clippy::pedantic
 )]
 const _: () = {
@@ -109,6 +110,7 @@ const _: () = {
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::impl_trait_in_params,
     clippy::pedantic
 )]
 const _: () = {

@@ -16,6 +16,7 @@ pub async fn send_email(
     missing_copy_implementations,
     missing_debug_implementations,
     non_camel_case_types,
+    clippy::exhaustive_enums,
     clippy::pedantic
 )]
 pub enum send_email {}
@@ -27,6 +28,7 @@ pub enum send_email {}
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::impl_trait_in_params,
     clippy::pedantic
 )]
 const _: () = {
