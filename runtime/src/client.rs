@@ -46,6 +46,8 @@ struct Inner {
     /// Unset in memory, where only the writing connection sees the store.
     readers: Option<Readers>,
     location: Location,
+    /// Only schedules put runs in: a worker without a store keeps its own here, and forgets them when it ends.
+    is_sealed: bool,
     clock: Clock,
     /// What to add to the time since boot to get the store's clock.
     offset: i64,
@@ -95,11 +97,29 @@ impl Client {
         INSTALLED.get().cloned()
     }
 
+    /// What a worker without a store keeps the runs of its schedules in.
+    pub(crate) fn of_schedules(clock: Clock) -> Result<Self, Error> {
+        let settings = Settings {
+            full: false,
+            mmap: false,
+        };
+        Self::opened(Location::Memory, settings, clock, true)
+    }
+
     /// Opens; blocks while it does.
     pub(crate) fn open_blocking(
         location: Location,
         settings: Settings,
         clock: Clock,
+    ) -> Result<Self, Error> {
+        Self::opened(location, settings, clock, false)
+    }
+
+    fn opened(
+        location: Location,
+        settings: Settings,
+        clock: Clock,
+        is_sealed: bool,
     ) -> Result<Self, Error> {
         // Of many processes that open a fresh file, each must find it either absent or complete.
         // The lock ends with `_opening`.
@@ -132,6 +152,7 @@ impl Client {
             writer,
             readers,
             location,
+            is_sealed,
             clock,
             offset,
             shared,
@@ -195,8 +216,22 @@ impl Client {
         self.0.writer.call(rows, work).await
     }
 
+    /// Whether nobody may enqueue here: what is in this store is lost when its worker ends.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.0.is_sealed
+    }
+
+    /// Refuses what would be lost with the worker.
+    pub(crate) fn must_take_runs(&self) -> Result<(), Error> {
+        if self.is_sealed() {
+            return Err(Error::NoStore);
+        }
+        Ok(())
+    }
+
     /// Stores one run, unless a twin keeps it out.
     pub(crate) async fn insert(&self, run: NewRun) -> Result<Inserted, Error> {
+        self.must_take_runs()?;
         let now = self.now();
         let (job, queue) = (run.kind.job.clone(), run.kind.queue.clone());
         let inserted = self.write(1, move |store| store.insert(&run, now)).await?;
@@ -211,6 +246,7 @@ impl Client {
 
     /// As [`Client::insert`], for threads outside of a runtime.
     pub(crate) fn insert_blocking(&self, run: NewRun) -> Result<Inserted, Error> {
+        self.must_take_runs()?;
         let now = self.now();
         self.0
             .writer
@@ -219,6 +255,7 @@ impl Client {
 
     /// Stores many runs in one transaction.
     pub(crate) async fn insert_all(&self, runs: Vec<NewRun>) -> Result<Vec<Inserted>, Error> {
+        self.must_take_runs()?;
         let now = self.now();
         self.write(runs.len(), move |store| {
             runs.iter().map(|run| store.insert(run, now)).collect()

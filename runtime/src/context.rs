@@ -155,7 +155,7 @@ impl Context {
         self.0.states.get().map(Arc::clone)
     }
 
-    /// The worker's client.
+    /// The worker's client. That of a worker without a store takes no runs.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.0.client
@@ -176,9 +176,10 @@ impl fmt::Debug for Context {
     }
 }
 
-/// The client of the attempt around the caller, else the installed one.
+/// The client of the attempt around the caller, if that has a store, else the installed one.
 pub(crate) fn current_client() -> Result<Client, Error> {
     let around = Context::current().map(|context| context.client().clone());
+    let around = around.filter(|client| !client.is_sealed());
     around.or_else(Client::installed).ok_or(Error::NoClient)
 }
 

@@ -26,6 +26,12 @@ pub enum Error {
          or enqueue with `client.enqueue(job::prepare(..))`"
     )]
     NoClient,
+    /// The client is that of a worker without a store, which would lose the run.
+    #[error(
+        "this worker has no store to enqueue into: install a client (`Client::open(\"jobs.db\").await?.install()?`), \
+         or give the worker one with `Worker::builder(client)`"
+    )]
+    NoStore,
     /// [`Client::install`](crate::Client::install) was called twice.
     #[error(
         "a client is installed already: `install()` is called once in a process; enqueue with `client.enqueue(..)` for a second file"

@@ -23,6 +23,7 @@ mod retry;
 mod schedule;
 mod schedule_options;
 mod schedules;
+mod schedules_only;
 mod shared_file;
 mod shutdown;
 mod signals;

@@ -106,6 +106,7 @@ impl NewSchedule {
 
     async fn add(self) -> Result<(), Error> {
         self.check()?;
+        self.client.must_take_runs()?;
         let name = self.name;
         let row = ScheduleRow {
             name: name.clone(),

@@ -1,6 +1,6 @@
 //! The settings of a worker, and the checks that need all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use super::schedule::Seat;
 use super::scheduler::Own;
 use super::shared::{Lanes, Plan};
 use crate::client::Client;
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::job::{Job, JobDef};
 use crate::registry::Registry;
@@ -38,7 +39,7 @@ use crate::states::States;
 /// ```
 #[must_use]
 pub struct WorkerBuilder {
-    client: Client,
+    base: Base,
     lanes: Lanes,
     concurrency: usize,
     jobs: Option<Vec<Job>>,
@@ -48,13 +49,29 @@ pub struct WorkerBuilder {
     index: Option<(u32, u32)>,
 }
 
+/// What a worker takes its runs from.
+#[derive(Debug)]
+enum Base {
+    Store(Client),
+    /// Its own schedules, on this clock.
+    Schedules(Clock),
+}
+
 /// Where a worker finds its place in the fleet when the builder is not told: `AFTERHOURS_WORKER=2/4`.
 const INDEX_VARIABLE: &str = "AFTERHOURS_WORKER";
 
 impl WorkerBuilder {
     pub(super) fn new(client: Client) -> Self {
+        Self::on(Base::Store(client))
+    }
+
+    pub(super) fn schedules_only() -> Self {
+        Self::on(Base::Schedules(Clock::System))
+    }
+
+    fn on(base: Base) -> Self {
         Self {
-            client,
+            base,
             lanes: Lanes::All,
             concurrency: 64,
             jobs: None,
@@ -120,6 +137,15 @@ impl WorkerBuilder {
         self
     }
 
+    /// The clock of a worker without a store, for tests; any other has its client's.
+    #[cfg(feature = "testing")]
+    pub fn clock(mut self, clock: Arc<crate::clock::ManualClock>) -> Self {
+        if let Base::Schedules(own) = &mut self.base {
+            *own = Clock::Manual(clock);
+        }
+        self
+    }
+
     /// Checks everything that can be checked before the worker starts.
     ///
     /// # Errors
@@ -132,10 +158,13 @@ impl WorkerBuilder {
         };
         check_concurrency(self.concurrency)?;
         let seat = self.seat()?;
-        for job in registry
-            .jobs()
-            .filter(|job| self.lanes.rank(job.queue).is_some())
-        {
+        let mut schedules = own_schedules(&registry, seat)?;
+        if let Base::Schedules(_) = self.base {
+            check_schedules_only(&self.lanes, &schedules)?;
+            // Nobody is there to take over from it, so it must not take over from others.
+            schedules.retain(|_, own| own.goes_first);
+        }
+        for job in registry.jobs().filter(|job| self.can_run(job, &schedules)) {
             if let Some(state) = self.states.missing(job.states) {
                 return Err(Error::MissingState {
                     job: job.name,
@@ -145,19 +174,12 @@ impl WorkerBuilder {
         }
         warn_of_unused_queues(&self.lanes, &registry);
         warn_of_abort();
-        let own = |job: &'static JobDef| {
-            let row = schedules::of_job(job)?;
-            Ok(row.map(|row| {
-                let goes_first = seat.goes_first(job.name, job.worker);
-                (row.name.clone(), Own { row, goes_first })
-            }))
+        let client = match self.base {
+            Base::Store(client) => client,
+            Base::Schedules(clock) => Client::of_schedules(clock)?,
         };
-        let schedules = registry
-            .jobs()
-            .filter_map(|job| own(job).transpose())
-            .collect::<Result<_, Error>>()?;
         Ok(Worker(Plan {
-            client: self.client,
+            client,
             lanes: self.lanes,
             concurrency: self.concurrency,
             registry,
@@ -172,6 +194,14 @@ impl WorkerBuilder {
 }
 
 impl WorkerBuilder {
+    /// Whether runs of this job can come to this worker.
+    fn can_run(&self, job: &JobDef, own: &HashMap<String, Own>) -> bool {
+        match self.base {
+            Base::Store(_) => self.lanes.rank(job.queue).is_some(),
+            Base::Schedules(_) => own.contains_key(job.name),
+        }
+    }
+
     /// This worker's place in the fleet, as the builder or the environment tells it.
     fn seat(&self) -> Result<Seat, Error> {
         let told = match self.index {
@@ -192,11 +222,47 @@ impl WorkerBuilder {
 impl fmt::Debug for WorkerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerBuilder")
-            .field("client", &self.client)
+            .field("base", &self.base)
             .field("lanes", &self.lanes)
             .field("concurrency", &self.concurrency)
             .field("jobs", &self.jobs)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the attributes of these jobs say.
+fn own_schedules(registry: &Registry, seat: Seat) -> Result<HashMap<String, Own>, Error> {
+    let own = |job: &'static JobDef| {
+        let row = schedules::of_job(job)?;
+        Ok(row.map(|row| {
+            let goes_first = seat.goes_first(job.name, job.worker);
+            (row.name.clone(), Own { row, goes_first })
+        }))
+    };
+    registry
+        .jobs()
+        .filter_map(|job| own(job).transpose())
+        .collect()
+}
+
+/// A worker without a store has nothing but its schedules.
+fn check_schedules_only(lanes: &Lanes, own: &HashMap<String, Own>) -> Result<(), Error> {
+    let refuse = |setting, reason: &str| {
+        Err(Error::Setting {
+            setting,
+            reason: reason.to_owned(),
+        })
+    };
+    if own.is_empty() {
+        let reason = "none of its jobs has `every` or `cron`, so there is nothing it could do";
+        return refuse("schedules_only", reason);
+    }
+    match lanes {
+        Lanes::All => Ok(()),
+        Lanes::Only(_) => refuse(
+            "queues",
+            "a worker without a store executes what its schedules start, and knows no queues: leave them out",
+        ),
     }
 }
 

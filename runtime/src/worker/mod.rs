@@ -45,6 +45,31 @@ impl Worker {
         WorkerBuilder::new(client)
     }
 
+    /// A worker without a store: it fires the schedules of its jobs' attributes and executes them in this process.
+    ///
+    /// Nothing else is needed, and nothing is remembered: what is missed while the process is down is missed, a run
+    /// that it leaves behind is gone, and an attempt that enqueues needs an installed client. Of several such
+    /// processes each fires its own share, as [`WorkerBuilder::index`] says: a schedule belongs to worker
+    /// `crc32(name) % total + 1`, or to the one that its `worker` option names. Nobody takes over when that one is
+    /// down; for that, give the workers a store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// use afterhours::{Result, Worker, job};
+    ///
+    /// #[job(every = 60)]
+    /// async fn tidy_up() -> Result {
+    ///     Ok(())
+    /// }
+    ///
+    /// let worker = Worker::schedules_only().jobs([tidy_up::JOB]).build()?.start().await?;
+    /// worker.stop().await // in a service: `worker.until_signal().await`
+    /// # }
+    /// ```
+    pub fn schedules_only() -> WorkerBuilder {
+        WorkerBuilder::schedules_only()
+    }
+
     /// Runs until SIGINT or SIGTERM arrives, then stops as [`RunningWorker::stop`] does. A second signal ends the
     /// process at once.
     ///
