@@ -314,20 +314,26 @@ fn api(job: &Job<'_>) -> TokenStream {
 }
 
 // Input:  (user_id: u64, name: String)
-// Output: let name: String = name.into(); prepare(&__JOB, |…| …, |…| (__CODEC.2)(…, &user_id, &name))
+// Output: let name: String = name.into(); let mut __encoder = …; (__CODEC.2)(…, &user_id, &name);
+//         prepare(&__JOB, __CODEC.0, __encoder)
+//
+// Without a closure, because a generic function that takes one is compiled anew for each job.
 pub(crate) fn prepare(item: &Item, idents: &[Ident]) -> TokenStream {
     let texts = item
         .arguments()
         .filter(|argument| argument.lend == Lend::Text)
         .map(into_text);
-    let check = quote!(|__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop));
-    let encode = quote!(|__encoder| (__CODEC.2)(__encoder, #(&#idents),*));
     let enqueue = call(
         item,
         quote!(__p::prepare),
-        quote!((&__JOB, #check, #encode)),
+        quote!((&__JOB, __CODEC.0, __encoder)),
     );
-    quote!(#(#texts)* #enqueue)
+    quote! {
+        #(#texts)*
+        let mut __encoder = __p::Encoder::new(__JOB.codec);
+        (__CODEC.2)(&mut __encoder, #(&#idents),*);
+        #enqueue
+    }
 }
 
 // Output: __p::handle(&__JOB, id)

@@ -102,9 +102,15 @@ impl Call {
         &self,
         decode: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
     ) -> Result<T, StartError> {
+        let (codec, arguments) = self.arguments()?;
+        Ok(Decoder::all(codec, arguments, decode)?)
+    }
+
+    /// The bytes of the arguments, if the envelope fits. Apart from `decode`, which is compiled for each `T`.
+    fn arguments(&self) -> Result<(Codec, &[u8]), StartError> {
         let (envelope, arguments) = open(&self.context.inner().run.payload)?;
         match self.job.fit(envelope) {
-            Fit::Same => decode_all(decode, envelope.codec, arguments),
+            Fit::Same => Ok((envelope.codec, arguments)),
             Fit::Older | Fit::Foreign => {
                 let reason = self.job.mismatch(envelope.version, envelope.signature);
                 Err(StartError::Decode(DecodeError::new(reason)))
@@ -151,17 +157,6 @@ impl Call {
     pub fn context<C: JobContext>(&self) -> C {
         C::of(&self.context)
     }
-}
-
-fn decode_all<T>(
-    decode: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
-    codec: Codec,
-    arguments: &[u8],
-) -> Result<T, StartError> {
-    let mut decoder = Decoder::new(codec, arguments)?;
-    let value = decode(&mut decoder)?;
-    decoder.finish()?;
-    Ok(value)
 }
 
 /// The arguments of a run that an older version of the job has enqueued, for the function named by `upgrade`.

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
 use crate::clock::{Now, duration_millis, to_millis};
-use crate::codec::{Codec, DecodeError, Decoder, Encoder, advice, seal};
+use crate::codec::{DecodeError, Decoder, Encoder, advice, seal};
 use crate::context::current_client;
 use crate::error::Error;
 use crate::handle::Handle;
@@ -52,54 +52,56 @@ enum When {
     At(SystemTime),
 }
 
-/// Encodes the arguments at once, so that nothing borrowed outlives the call.
-pub fn prepare<T>(
+/// Makes a run of encoded arguments. Every type of arguments and results compiles this anew, so the work is done by
+/// functions that know of neither.
+pub fn prepare<A, T>(
     job: &'static JobDef,
-    check: fn(&mut Decoder<'_>) -> Result<(), DecodeError>,
-    encode: impl FnOnce(&mut Encoder),
+    decode: fn(&mut Decoder<'_>) -> Result<A, DecodeError>,
+    arguments: Encoder,
 ) -> Prepared<T> {
-    let mut encoder = Encoder::new(job.codec);
-    encode(&mut encoder);
-    let payload = encoder.finish().and_then(|bytes| {
+    let check = |bytes: &[u8]| Decoder::all(job.codec, bytes, decode).map(drop);
+    Prepared::new(job, payload(job, arguments, &check))
+}
+
+fn payload(
+    job: &'static JobDef,
+    arguments: Encoder,
+    check: &dyn Fn(&[u8]) -> Result<(), DecodeError>,
+) -> Result<Vec<u8>, Error> {
+    let payload = arguments.finish().and_then(|bytes| {
         // A type that encodes but does not decode again is found at the first enqueue, not in the worker.
         if cfg!(debug_assertions) {
-            decodes(job.codec, &bytes, check).map_err(|error| error.to_string())?;
+            check(&bytes).map_err(|error| error.to_string())?;
         }
         Ok(bytes)
     });
-    let payload = payload
+    payload
         .map_err(|reason| format!("{reason}{}", advice(job.codec)))
         .and_then(|bytes| {
             let sealed = seal(job.envelope(), &bytes);
             sealed.ok_or_else(|| "they are larger than 4 GiB".to_owned())
-        });
-    Prepared {
-        job,
-        payload: payload.map_err(|reason| Error::Encode {
+        })
+        .map_err(|reason| Error::Encode {
             job: job.name,
             reason,
-        }),
-        queue: None,
-        priority: None,
-        options: Options::default(),
-        when: When::Now,
-        unique: None,
-        unique_for: None,
-        result: PhantomData,
-    }
-}
-
-fn decodes(
-    codec: Codec,
-    bytes: &[u8],
-    check: fn(&mut Decoder<'_>) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    let mut decoder = Decoder::new(codec, bytes)?;
-    check(&mut decoder)?;
-    decoder.finish()
+        })
 }
 
 impl<T> Prepared<T> {
+    fn new(job: &'static JobDef, payload: Result<Vec<u8>, Error>) -> Self {
+        Self {
+            job,
+            payload,
+            queue: None,
+            priority: None,
+            options: Options::default(),
+            when: When::Now,
+            unique: None,
+            unique_for: None,
+            result: PhantomData,
+        }
+    }
+
     /// The lane it waits in.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = Some(Cow::Owned(queue.into()));

@@ -86,11 +86,9 @@ const _: () = {
         }
         /// Encodes the arguments of a run, to set its options before it is enqueued.
         pub fn prepare() -> my::afterhours::Prepared<<() as __p::JobReturn>::Value> {
-            __p::prepare(
-                &__JOB,
-                |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
-                |__encoder| (__CODEC.2)(__encoder),
-            )
+            let mut __encoder = __p::Encoder::new(__JOB.codec);
+            (__CODEC.2)(&mut __encoder);
+            __p::prepare(&__JOB, __CODEC.0, __encoder)
         }
         /// The handle of a run whose id is known.
         pub fn handle(

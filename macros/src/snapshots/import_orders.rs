@@ -118,11 +118,9 @@ const _: () = {
             shop: &str,
             pages: u32,
         ) -> ::afterhours::Prepared<<Result<u64, Problem> as __p::JobReturn>::Value> {
-            __p::prepare(
-                &__JOB,
-                |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
-                |__encoder| (__CODEC.2)(__encoder, &shop, &pages),
-            )
+            let mut __encoder = __p::Encoder::new(__JOB.codec);
+            (__CODEC.2)(&mut __encoder, &shop, &pages);
+            __p::prepare(&__JOB, __CODEC.0, __encoder)
         }
         /// The handle of a run whose id is known.
         pub fn handle(

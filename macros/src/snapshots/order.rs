@@ -87,11 +87,9 @@ const _: () = {
         ) -> ::afterhours::Prepared<<Result<Order> as __p::JobReturn>::Value> {
             let __self = self;
             let note: String = ::core::convert::Into::into(note);
-            __p::prepare(
-                &__JOB,
-                |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
-                |__encoder| (__CODEC.2)(__encoder, &__self, &note),
-            )
+            let mut __encoder = __p::Encoder::new(__JOB.codec);
+            (__CODEC.2)(&mut __encoder, &__self, &note);
+            __p::prepare(&__JOB, __CODEC.0, __encoder)
         }
         /// The handle of a run of [`confirm`](Self::confirm) whose id is known.
         pub fn confirm_handle(
@@ -160,11 +158,9 @@ const _: () = {
         const FORGET_JOB: ::afterhours::Job = __p::job(&__JOB);
         /// Encodes the arguments of a run of [`forget`](Self::forget), to be enqueued as it is or with options.
         fn forget_job(id: u64) -> ::afterhours::Prepared<<() as __p::JobReturn>::Value> {
-            __p::prepare(
-                &__JOB,
-                |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
-                |__encoder| (__CODEC.2)(__encoder, &id),
-            )
+            let mut __encoder = __p::Encoder::new(__JOB.codec);
+            (__CODEC.2)(&mut __encoder, &id);
+            __p::prepare(&__JOB, __CODEC.0, __encoder)
         }
         /// The handle of a run of [`forget`](Self::forget) whose id is known.
         fn forget_handle(

@@ -161,12 +161,9 @@ const _: () = {
             order: &Order,
         ) -> ::afterhours::Prepared<<Result<Receipt> as __p::JobReturn>::Value> {
             let name: String = ::core::convert::Into::into(name);
-            __p::prepare(
-                &__JOB,
-                |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
-                |__encoder| (__CODEC
-                    .2)(__encoder, &user_id, &template, &name, &note, &order),
-            )
+            let mut __encoder = __p::Encoder::new(__JOB.codec);
+            (__CODEC.2)(&mut __encoder, &user_id, &template, &name, &note, &order);
+            __p::prepare(&__JOB, __CODEC.0, __encoder)
         }
         /// The handle of a run whose id is known.
         pub fn handle(

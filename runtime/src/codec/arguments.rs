@@ -27,7 +27,9 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub(crate) fn new(codec: Codec) -> Self {
+    /// No arguments yet.
+    #[must_use]
+    pub fn new(codec: Codec) -> Self {
         Self {
             codec,
             bytes: Vec::new(),
@@ -93,6 +95,18 @@ impl<'a> Decoder<'a> {
                 Rest::Json(values.into_iter())
             }
         }))
+    }
+
+    /// All arguments of a run, with nothing left over.
+    pub(crate) fn all<T>(
+        codec: Codec,
+        bytes: &[u8],
+        decode: fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let mut decoder = Decoder::new(codec, bytes)?;
+        let arguments = decode(&mut decoder)?;
+        decoder.finish()?;
+        Ok(arguments)
     }
 
     /// The next argument.

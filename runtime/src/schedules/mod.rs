@@ -9,6 +9,7 @@ use std::time::Duration;
 use afterhours_schedule::{Cron, Every, Rule, parse_timezone};
 
 use crate::clock::duration_millis;
+use crate::codec::Encoder;
 use crate::error::Error;
 use crate::job::{JobDef, ScheduleDef};
 use crate::perform::prepare;
@@ -38,7 +39,7 @@ pub(crate) fn of_job(job: &'static JobDef) -> Result<Option<ScheduleRow>, Error>
         reason,
     })?;
     // Nobody is there to give arguments.
-    let run = prepare::<()>(job, |_| Ok(()), |_| {}).into_scheduled_run()?;
+    let run = prepare::<(), ()>(job, |_| Ok(()), Encoder::new(job.codec)).into_scheduled_run()?;
     Ok(Some(ScheduleRow {
         name: job.name.to_owned(),
         origin: Origin::Attribute,
