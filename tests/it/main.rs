@@ -3,6 +3,7 @@
 //! The jobs of all modules are linked into this one program, so each worker lists those it is for.
 
 mod at;
+mod attribute;
 mod bad_files;
 mod bad_settings;
 mod cancel;
