@@ -62,9 +62,27 @@ impl Clock {
     /// Waits until `duration` has passed on this clock.
     pub(crate) async fn sleep(&self, duration: Duration) {
         match self {
-            Self::System => tokio::time::sleep(duration).await,
+            Self::System => nap(duration, system::since_boot).await,
             #[cfg(any(test, feature = "testing"))]
             Self::Manual(clock) => clock.sleep(duration).await,
+        }
+    }
+}
+
+/// The end of a suspension of the machine is noticed this soon.
+const SUSPENSION_LOOK: Duration = Duration::from_secs(1);
+
+/// A runtime's timers stand still while the machine is suspended; what is due by the clock since boot is due all the
+/// same, so that one is looked at too.
+async fn nap(duration: Duration, boot: impl Fn() -> Millis) {
+    let due = boot().saturating_add(duration_millis(duration));
+    let mut timer = std::pin::pin!(tokio::time::sleep(duration));
+    while tokio::time::timeout(SUSPENSION_LOOK, &mut timer)
+        .await
+        .is_err()
+    {
+        if boot() >= due {
+            return;
         }
     }
 }
@@ -134,6 +152,35 @@ mod system {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_suspended_machine_is_noticed_within_a_second() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        for (suspended_after, expected) in [
+            (Duration::ZERO, SUSPENSION_LOOK),
+            (HOUR / 2, HOUR / 2),
+            (2 * HOUR, HOUR),
+        ] {
+            let since = tokio::time::Instant::now();
+            let suspended = Cell::new(Duration::ZERO);
+            let boot = || {
+                let awake = since.elapsed();
+                let now = awake + suspended.get();
+                if awake >= suspended_after {
+                    // From the next look on it is hours later, and no timer has run.
+                    suspended.set(3 * HOUR);
+                }
+                duration_millis(now)
+            };
+            nap(HOUR, boot).await;
+            let took = since.elapsed();
+            assert!(
+                (expected..=expected + SUSPENSION_LOOK).contains(&took),
+                "{took:?}"
+            );
+        }
+    }
 
     #[test]
     fn millis_round_trip_and_round_up() {

@@ -2,11 +2,12 @@
 
 mod jobs;
 mod ledger;
+mod ticks;
 
 use std::io::Write;
 use std::time::Duration;
 
-use afterhours::{Client, Error, JobError, Result, Worker};
+use afterhours::{Client, Error, Job, JobError, Result, Worker, WorkerBuilder};
 use ledger::Ledger;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -17,6 +18,8 @@ async fn main() -> Result {
         ["work", database, ledger, concurrency, grace] => {
             work(database, ledger, concurrency.parse()?, grace.parse()?).await
         }
+        ["tick", database, ledger] => tick(database, ledger).await,
+        ["fire", database] => fire(database).await,
         ["produce", database, count] => produce(database, count.parse()?).await,
         ["install"] => install().await,
         ["open-as-nobody", database] => open_as_nobody(database).await,
@@ -25,16 +28,37 @@ async fn main() -> Result {
     }
 }
 
+/// The jobs without a schedule.
+const JOBS: [Job; 3] = [jobs::work::JOB, jobs::fall::JOB, jobs::deaf::JOB];
+
 /// Works until a signal.
 async fn work(database: &str, ledger: &str, concurrency: usize, grace: u64) -> Result {
-    let client = Client::open(database).await?;
-    let worker = Worker::builder(client)
+    let worker = Worker::builder(Client::open(database).await?)
+        .jobs(JOBS)
         .state(Ledger(ledger.into()))
         .concurrency(concurrency)
-        .shutdown_grace(Duration::from_millis(grace))
-        .build()?
-        .start()
-        .await?;
+        .shutdown_grace(Duration::from_millis(grace));
+    until_signal(worker).await
+}
+
+/// Fires schedules and executes what they enqueue. `AFTERHOURS_WORKER` says its place.
+async fn tick(database: &str, ledger: &str) -> Result {
+    let worker = Worker::builder(Client::open(database).await?)
+        .jobs([ticks::often::JOB, ticks::each_second::JOB])
+        .state(Ledger(ledger.into()));
+    until_signal(worker).await
+}
+
+/// Fires a schedule of the first worker, and executes nothing.
+async fn fire(database: &str) -> Result {
+    let worker = Worker::builder(Client::open(database).await?)
+        .jobs([ticks::of_the_first::JOB])
+        .no_queues();
+    until_signal(worker).await
+}
+
+async fn until_signal(worker: WorkerBuilder) -> Result {
+    let worker = worker.build()?.start().await?;
     let end = worker.until_signal();
     tokio::pin!(end);
     // The signal handlers stand once the future has been polled.
@@ -68,6 +92,7 @@ async fn install() -> Result {
         .err()
         .map_or_else(|| "installed twice".to_owned(), |error| error.to_string()))?;
     let _running = Worker::builder(client)
+        .jobs(JOBS)
         .state(Ledger("/dev/null".into()))
         .build()?
         .start()
@@ -92,6 +117,7 @@ fn opened(client: Result<Client, Error>) -> String {
 async fn build() -> Result {
     let client = Client::open_in_memory().await?;
     let built = Worker::builder(client)
+        .jobs(JOBS)
         .state(Ledger("/dev/null".into()))
         .build();
     say(built.map_or_else(|error| error.to_string(), |_| "built".to_owned()))

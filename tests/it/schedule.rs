@@ -31,6 +31,11 @@ fn morning(#[state] stage: &Stage, ctx: &Context) {
     tell(stage, ctx);
 }
 
+#[job(name = "schedule.weekly", every = "7d")]
+async fn weekly(#[state] stage: &Stage, ctx: &Context) {
+    tell(stage, ctx);
+}
+
 #[job(name = "schedule.failing", every = "60s")]
 async fn failing(#[state] stage: &Stage, ctx: &Context) -> Result {
     tell(stage, ctx);
@@ -219,6 +224,28 @@ async fn a_restart_goes_on_where_the_schedule_was() -> Result {
     bench.clock.advance(secs(1));
     bench.audience.hears("120").await;
     worker.stop().await
+}
+
+/// Restarted each hour, and down for four minutes each time, in which also the ticks fall.
+#[tokio::test]
+async fn a_weekly_job_survives_hourly_restarts() -> Result {
+    const WEEK: u64 = 7 * 86_400;
+    let mut bench = bench().await?;
+    let worker = bench.start(weekly::JOB).await?;
+    bench.audience.hears("0").await;
+    bench.silence(secs(58 * 60)).await?;
+    worker.stop().await?;
+    for hour in 1..=15 * 24 {
+        bench.clock.advance(secs(4 * 60));
+        let worker = bench.start(weekly::JOB).await?;
+        if hour * 3600 % WEEK == 0 {
+            bench.audience.hears(&(hour * 3600).to_string()).await;
+        }
+        bench.silence(Duration::ZERO).await?;
+        bench.silence(secs(56 * 60)).await?;
+        worker.stop().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -149,13 +149,18 @@ impl Bench {
         Ok(())
     }
 
-    /// A worker fires the schedule's tick at 60 minutes, and is gone; nobody is up for five hours.
-    async fn away(&mut self, job: Job) -> Result {
+    /// A worker that has fired the schedule's tick at 60 minutes.
+    async fn ticked(&mut self, job: Job) -> Result<RunningWorker> {
         let worker = self.start(job).await?;
         self.settled().await?;
         self.clock.advance(HOUR);
         while self.audience.next().await != "60" {}
-        worker.stop().await?;
+        Ok(worker)
+    }
+
+    /// After that tick the worker is gone; nobody is up for five hours.
+    async fn away(&mut self, job: Job) -> Result {
+        self.ticked(job).await?.stop().await?;
         self.clock.advance(5 * HOUR + 30 * MINUTE);
         Ok(())
     }
@@ -253,6 +258,31 @@ async fn several_workers_make_up_for_a_tick_once() -> Result {
     assert_eq!(heard, ["120", "180", "240", "300", "360"]);
     bench.silence().await?;
     for worker in workers {
+        worker.stop().await?;
+    }
+    Ok(())
+}
+
+/// The machine sleeps with its worker, which makes up for what it missed as it would after a restart.
+#[tokio::test]
+async fn a_machine_that_slept_makes_up_for_what_it_missed() -> Result {
+    let cases: [(Job, &[&str]); 5] = [
+        (skip::JOB, &[]),
+        (once::JOB, &["360"]),
+        (all::JOB, &["120", "180", "240", "300", "360"]),
+        (latest::JOB, &["240", "300", "360"]),
+        (young::JOB, &["300", "360"]),
+    ];
+    for (job, expected) in cases {
+        let mut bench = bench().await?;
+        let worker = bench.ticked(job).await?;
+        bench.settled().await?;
+        bench.clock.advance(5 * HOUR + 30 * MINUTE);
+        bench.hears(expected).await;
+        bench.silence().await?;
+        bench.clock.advance(30 * MINUTE);
+        bench.hears(&["420"]).await;
+        bench.silence().await?;
         worker.stop().await?;
     }
     Ok(())

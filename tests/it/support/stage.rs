@@ -78,6 +78,11 @@ impl Audience {
         assert_eq!(self.next().await, expected);
     }
 
+    /// What was said and not yet listened to.
+    pub(crate) fn rest(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.0.try_recv().ok()).collect()
+    }
+
     pub(crate) fn has_heard_nothing(&mut self) {
         if let Ok(word) = self.0.try_recv() {
             panic!("nothing should have been said, but `{word}` was");

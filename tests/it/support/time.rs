@@ -24,8 +24,13 @@ pub(crate) const fn millis(millis: u64) -> Duration {
 
 /// A store whose clock shows [`monday`] until it is moved.
 pub(crate) async fn store_at_rest() -> Result<(Client, Arc<ManualClock>, Folder)> {
+    store_at(monday()).await
+}
+
+/// A store whose clock shows this moment until it is moved.
+pub(crate) async fn store_at(moment: SystemTime) -> Result<(Client, Arc<ManualClock>, Folder)> {
     let folder = Folder::new()?;
-    let clock = ManualClock::starting_at(monday());
+    let clock = ManualClock::starting_at(moment);
     let client = Client::builder(folder.store())
         .clock(Arc::clone(&clock))
         .open()
