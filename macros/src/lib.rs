@@ -114,6 +114,16 @@ use crate::model::Job;
 /// | `codec = "json"` | for argument types that need a format which describes itself | `"postcard"` |
 /// | `crate = path` | where the runtime is, if it was renamed | `::afterhours` |
 ///
+/// # What the fields of `cron` mean
+///
+/// What they mean to cron(8), as cronie reads them: 0 and 7 are Sunday, names work. If day-of-month and day-of-week are
+/// both restricted, **either** may match; but if one of the two begins with `*`, as in `0 0 1 * */2`, **both** must: the
+/// first of the month, if it is also such a weekday. (Other implementations differ here.)
+///
+/// Where the clock changes, a job at a fixed time runs once: right after the gap, or the first time of two. One whose
+/// minute or hour begins with `*` follows the clock through both. A change of more than three hours is a new calendar: a
+/// whole day that is missing, as in Apia on 30 December 2011, is not made up for.
+///
 /// # When the arguments change
 ///
 /// Stored runs carry a signature of the arguments' names and types. Runs that do not fit are parked, not lost. To run

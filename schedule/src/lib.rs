@@ -43,6 +43,9 @@
 //! # }
 //! ```
 //!
+//! If day-of-month and day-of-week are both restricted, either may match; but if one of the two begins with `*`, as in
+//! `0 0 1 * */2`, both must. That is cronie's reading, and others differ.
+//!
 //! # What happens when the clock changes
 //!
 //! | the job | its time is skipped | its time comes twice |
