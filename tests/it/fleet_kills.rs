@@ -152,17 +152,20 @@ fn a_hundred_ticks_are_a_hundred_runs_whoever_is_killed() -> Result {
 
 /// Stops the process at a moment when it holds up nobody: a frozen writer would keep SQLite's lock.
 fn freeze(process: &Process, folder: &Folder) -> Result {
+    const TRY_LOCK: &str = "BEGIN IMMEDIATE; ROLLBACK";
     let pid = Pid::from_raw(process.id().try_into()?);
     let store = folder.outsider()?;
-    store.busy_timeout(std::time::Duration::from_secs(2))?;
+    store.busy_timeout(std::time::Duration::from_millis(200))?;
     loop {
         process.signal(Signal::SIGSTOP);
         let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
         assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
-        if store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+        if store.execute_batch(TRY_LOCK).is_ok() {
             return Ok(());
         }
         process.signal(Signal::SIGCONT);
+        // Stopped again at once, it would still be where it was.
+        wait_until("the lock", || store.execute_batch(TRY_LOCK).is_ok());
     }
 }
 
