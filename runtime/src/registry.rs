@@ -15,11 +15,7 @@ pub(crate) struct Registry {
 impl Registry {
     /// All jobs that are linked into the program.
     pub(crate) fn linked() -> Result<Self, Error> {
-        Self::new(
-            inventory::iter::<Registered>
-                .into_iter()
-                .map(|registered| registered.0),
-        )
+        Self::new(linked_jobs())
     }
 
     /// Only these jobs.
@@ -61,12 +57,22 @@ impl Registry {
 /// All jobs that are linked into the program, by each of their names. For looking only: of two with one name, with
 /// which no worker can be built, it has either.
 pub(crate) fn linked_by_name() -> HashMap<&'static str, &'static JobDef> {
-    let jobs = inventory::iter::<Registered>.into_iter();
-    let names = jobs.flat_map(|Registered(job)| {
+    let names = linked_jobs().flat_map(|job| {
         let names = std::iter::once(job.name).chain(job.aliases.iter().copied());
-        names.map(move |name| (name, *job))
+        names.map(move |name| (name, job))
     });
     names.collect()
+}
+
+/// Whether this is the name of a schedule that a job's attribute makes.
+pub(crate) fn is_schedule_of_a_job(name: &str) -> bool {
+    linked_jobs().any(|job| job.name == name && job.schedule.is_some())
+}
+
+fn linked_jobs() -> impl Iterator<Item = &'static JobDef> {
+    inventory::iter::<Registered>
+        .into_iter()
+        .map(|registered| registered.0)
 }
 
 fn duplicate(name: &str, one: &JobDef, other: &JobDef) -> Error {

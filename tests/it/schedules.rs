@@ -351,16 +351,28 @@ async fn what_cannot_be_is_refused() -> Result {
         let error = refused.unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     }
-    assert_eq!(client.schedules().await?, []);
-    let worker = bench.start([own::JOB]).await?;
+    // No worker has said yet that there is one.
     let taken = client
         .schedule("schedules.own", hourly()?, report::prepare(1))
         .await
         .unwrap_err();
     assert!(taken.to_string().contains("give another name"), "{taken}");
+    assert_eq!(client.schedules().await?, []);
+    let worker = bench.start([own::JOB]).await?;
     let kept = client.unschedule("schedules.own").await.unwrap_err();
     assert!(kept.to_string().contains("pause it"), "{kept}");
-    worker.stop().await
+    worker.stop().await?;
+    // As if another program had the job.
+    bench.folder.outsider()?.execute(
+        "UPDATE afterhours_schedules SET name = 'theirs' WHERE name = 'schedules.own'",
+        [],
+    )?;
+    let taken = client
+        .schedule("theirs", hourly()?, report::prepare(1))
+        .await
+        .unwrap_err();
+    assert!(taken.to_string().contains("give another name"), "{taken}");
+    Ok(())
 }
 
 #[tokio::test]

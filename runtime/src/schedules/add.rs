@@ -13,7 +13,11 @@ use crate::clock::duration_millis;
 use crate::error::Error;
 use crate::job::{Missed, Overlap};
 use crate::perform::Prepared;
+use crate::registry::is_schedule_of_a_job;
 use crate::store::{NewRun, Origin, ScheduleRow};
+
+const OF_A_JOB: &str =
+    "this is the name of a job that has a schedule of its own: give another name";
 
 impl Client {
     /// Enqueues a prepared run again and again, by a rule. The schedule is stored and goes on after restarts, until it
@@ -126,13 +130,14 @@ impl NewSchedule {
         if is_added {
             return Ok(());
         }
-        let reason = "this is the name of a job that has a schedule of its own: give another name";
-        Err(refused(name, reason))
+        // Of a job that only other programs have.
+        Err(refused(name, OF_A_JOB))
     }
 
     fn check(&self) -> Result<(), Error> {
         let reason = match (self.missed, self.missed_limit, self.missed_window) {
             _ if self.name.trim().is_empty() => "a schedule needs a name",
+            _ if is_schedule_of_a_job(&self.name) => OF_A_JOB,
             (Missed::Skip, Some(_), _) | (Missed::RunOnce, Some(_), _) => {
                 "`missed_limit` has an effect with `Missed::RunAll` only"
             }
