@@ -9,15 +9,15 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::blocking::blocking;
-use crate::clock::{Clock, Now};
+use crate::clock::{Clock, Now, this_boot};
 use crate::error::Error;
 use crate::joiners::Joiners;
-use crate::liveness::LockFile;
+use crate::liveness::{LockFile, LockFileId};
 use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
 use crate::store::sqlite::{Location, Settings, check_file, open_writer, with_suffix};
 use crate::store::writer::Writer;
-use crate::store::{Inserted, NewRun, RunView, Store};
+use crate::store::{Inserted, NewRun, RunView, Store, WorkerRow};
 use crate::wake::Wakes;
 
 /// A handle to one store: clone it freely.
@@ -46,6 +46,8 @@ struct Inner {
     /// Unset in memory, where only the writing connection sees the store.
     readers: Option<Readers>,
     location: Location,
+    /// Unset in memory.
+    lock_file: Option<LockFileId>,
     /// Only schedules put runs in: a worker without a store keeps its own here, and forgets them when it ends.
     is_sealed: bool,
     clock: Clock,
@@ -122,15 +124,23 @@ impl Client {
         is_sealed: bool,
     ) -> Result<Self, Error> {
         // Of many processes that open a fresh file, each must find it either absent or complete.
-        // The lock ends with `_opening`.
-        let _opening = match &location {
+        // The lock ends with `opening`.
+        let opening = match &location {
             Location::File(path) => {
                 check_file(path)?;
                 Some(lock_to_open(path)?)
             }
             Location::Memory => None,
         };
-        let (core, offset) = open_writer(&location, settings, &clock)?;
+        let (mut core, offset) = open_writer(&location, settings, &clock)?;
+        let lock_file = match (&opening, &location) {
+            (Some(lock), Location::File(path)) => {
+                let id = lock.id_or(fastrand::i64(1..)).map_err(lock_error)?;
+                refuse_another_machine(path, lock, id, &core.workers()?)?;
+                Some(id)
+            }
+            _ => None,
+        };
         let readers = match &location {
             Location::File(path) => Some(Readers::new(path.clone(), settings)),
             Location::Memory => None,
@@ -152,6 +162,7 @@ impl Client {
             writer,
             readers,
             location,
+            lock_file,
             is_sealed,
             clock,
             offset,
@@ -190,9 +201,30 @@ impl Client {
 
     /// Opens the lock file of this store once more; `None` in memory, where no other process can be.
     pub(crate) fn lock_file(&self) -> Result<Option<LockFile>, Error> {
-        match &self.0.location {
-            Location::Memory => Ok(None),
-            Location::File(path) => lock_file_of(path).map(Some),
+        let Location::File(path) = &self.0.location else {
+            return Ok(None);
+        };
+        let lock = lock_file_of(path)?;
+        if lock.id().map_err(lock_error)? != self.lock_file_id() {
+            let reason = "its lock file (`-afterhours.lock`) was removed or replaced: stop all processes that have the database open, then start them again";
+            return Err(Error::Open {
+                path: path.clone(),
+                reason: reason.to_owned(),
+            });
+        }
+        Ok(Some(lock))
+    }
+
+    /// Which lock file this client has opened the store with; `None` in memory.
+    pub(crate) fn lock_file_id(&self) -> Option<LockFileId> {
+        self.0.lock_file
+    }
+
+    /// The workers that are registered.
+    pub(crate) async fn workers(&self) -> Result<Vec<WorkerRow>, Error> {
+        match &self.0.readers {
+            Some(readers) => readers.read(crate::store::sqlite::workers::list).await,
+            None => self.write(0, |store| store.workers()).await,
         }
     }
 
@@ -307,6 +339,39 @@ fn lock_file_of(path: &Path) -> Result<LockFile, Error> {
             source,
         },
     })
+}
+
+/// Locks do not reach beyond a machine, so its workers and ours would take each other for dead.
+fn refuse_another_machine(
+    path: &Path,
+    lock: &LockFile,
+    id: LockFileId,
+    workers: &[WorkerRow],
+) -> Result<(), Error> {
+    let boot = this_boot();
+    let of_others = workers
+        .iter()
+        .filter(|worker| worker.boot != boot && LockFileId(worker.lock_file) == id);
+    for worker in of_others {
+        if !lock.try_lock(worker.slot).map_err(lock_error)? {
+            return Err(Error::Open {
+                path: path.to_owned(),
+                reason: format!(
+                    "a worker of another machine works on it (process {} there): one file serves the processes of one machine",
+                    worker.pid
+                ),
+            });
+        }
+        lock.unlock(worker.slot).map_err(lock_error)?;
+    }
+    Ok(())
+}
+
+fn lock_error(source: std::io::Error) -> Error {
+    Error::Io {
+        what: "the lock file could not be used".to_owned(),
+        source,
+    }
 }
 
 fn lock_to_open(path: &Path) -> Result<LockFile, Error> {

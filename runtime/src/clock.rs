@@ -69,6 +69,11 @@ impl Clock {
     }
 }
 
+/// Which boot of which machine this process runs in.
+pub(crate) fn this_boot() -> String {
+    system::boot_id()
+}
+
 /// The end of a suspension of the machine is noticed this soon.
 const SUSPENSION_LOOK: Duration = Duration::from_secs(1);
 

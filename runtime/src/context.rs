@@ -190,6 +190,8 @@ pub(crate) struct Cancel {
     told: AtomicBool,
     /// A caller has cancelled the run.
     by_a_caller: AtomicBool,
+    /// The run is no longer this attempt's: others have taken it back.
+    lost: AtomicBool,
     notify: Notify,
 }
 
@@ -204,6 +206,11 @@ impl Cancel {
         self.tell();
     }
 
+    pub(crate) fn tell_of_the_loss(&self) {
+        self.lost.store(true, Ordering::SeqCst);
+        self.tell();
+    }
+
     fn is_cancelled(&self) -> bool {
         self.told.load(Ordering::SeqCst)
     }
@@ -215,6 +222,11 @@ impl Cancel {
     /// Resolves when a caller cancels the run.
     pub(crate) async fn cancelled_by_a_caller(&self) {
         self.heard(&self.by_a_caller).await;
+    }
+
+    /// Resolves when the run is taken from this attempt.
+    pub(crate) async fn lost(&self) {
+        self.heard(&self.lost).await;
     }
 
     async fn heard(&self, word: &AtomicBool) {

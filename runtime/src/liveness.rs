@@ -1,5 +1,7 @@
 //! Who is alive: one lock file beside the database, one byte in it for each worker. The lock of a byte belongs to
-//! the open file, so it ends with the process, however that ends, and is not inherited by its children.
+//! the open file, so it ends with the process, however that ends, and is not inherited by its children. What is written
+//! in the file tells which lock file it is, and which workers move: numbers of eight bytes, that of the file and then
+//! one for each worker.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,17 +16,65 @@ const FIRST_SLOT: i64 = 1;
 
 /// The lock file, opened once more: each `LockFile` holds its own locks.
 #[derive(Debug)]
-pub(crate) struct LockFile(Locks);
+pub(crate) struct LockFile {
+    locks: Locks,
+    content: File,
+}
+
+/// Which lock file it is: a number by chance, written once. If somebody removes the file, the next one is another,
+/// and what its locks say of workers that hold those of the first is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LockFileId(pub(crate) i64);
 
 impl LockFile {
     /// Opens the lock file; it is created when it is missing, and never removed.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Locks::open(path).map(Self)
+        Ok(Self {
+            content: open_shared(path)?,
+            locks: Locks::open(path)?,
+        })
     }
 
     /// Waits until no other process opens or migrates the database.
     pub(crate) fn wait_to_open(&self) -> io::Result<()> {
-        self.0.lock(OPENING)
+        self.locks.lock(OPENING)
+    }
+
+    /// Which file this is. A new one is given `chance`; only whoever opens the store may do that.
+    pub(crate) fn id_or(&self, chance: i64) -> io::Result<LockFileId> {
+        if let Some(id) = self.id()? {
+            return Ok(id);
+        }
+        // Zero is what an empty file reads as.
+        let id = chance.max(1);
+        self.write(0, id)?;
+        Ok(LockFileId(id))
+    }
+
+    /// Which file this is; `None` of one that nobody has opened a store with.
+    pub(crate) fn id(&self) -> io::Result<Option<LockFileId>> {
+        let id = self.read(0)?;
+        Ok((id != 0).then_some(LockFileId(id)))
+    }
+
+    /// Says that the worker with this byte moves, with a number that it has not said before.
+    pub(crate) fn beat(&self, slot: i64, beat: i64) -> io::Result<()> {
+        self.write(slot, beat)
+    }
+
+    /// What the worker with this byte has last said.
+    pub(crate) fn last_beat(&self, slot: i64) -> io::Result<i64> {
+        self.read(slot)
+    }
+
+    fn read(&self, place: i64) -> io::Result<i64> {
+        let mut bytes = [0; 8];
+        read_at(&self.content, &mut bytes, offset(place))?;
+        Ok(i64::from_le_bytes(bytes))
+    }
+
+    fn write(&self, place: i64, number: i64) -> io::Result<()> {
+        write_at(&self.content, &number.to_le_bytes(), offset(place))
     }
 
     /// Takes the first byte that nobody holds.
@@ -38,13 +88,40 @@ impl LockFile {
 
     /// Takes a worker's byte; false if the worker is alive.
     pub(crate) fn try_lock(&self, slot: i64) -> io::Result<bool> {
-        self.0.try_lock(slot)
+        self.locks.try_lock(slot)
     }
 
     /// Gives a byte back.
     pub(crate) fn unlock(&self, slot: i64) -> io::Result<()> {
-        self.0.unlock(slot)
+        self.locks.unlock(slot)
     }
+}
+
+fn offset(place: i64) -> u64 {
+    place.unsigned_abs() * 8
+}
+
+/// Beyond the end the file reads as zeros.
+#[cfg(unix)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    // Numbers are written as a whole, so there is all of one or nothing.
+    file.read_at(bytes, offset).map(drop)
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, offset).map(drop)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset).map(drop)
 }
 
 fn open_shared(path: &Path) -> io::Result<File> {
@@ -96,7 +173,7 @@ mod locks {
         }
     }
 
-    /// Bytes beyond the end of the file can be locked too; the file stays empty.
+    /// Bytes beyond the end of the file can be locked too.
     fn range(kind: libc::c_int, byte: i64) -> libc::flock {
         libc::flock {
             // The constants are small; the fields are as narrow as the platform made them.
@@ -190,6 +267,35 @@ mod tests {
         assert!(two.try_lock(1)?);
         two.unlock(1)?;
         assert_eq!(LockFile::open(&path)?.take_slot()?, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_new_file_is_another_one() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("lock");
+        let [one, two] = [LockFile::open(&path)?, LockFile::open(&path)?];
+        assert_eq!(one.id()?, None);
+        assert_eq!(one.id_or(7)?, LockFileId(7));
+        assert_eq!(two.id_or(8)?, LockFileId(7));
+        std::fs::remove_file(&path)?;
+        let new = LockFile::open(&path)?;
+        assert_eq!(new.id()?, None);
+        assert_eq!(two.id()?, Some(LockFileId(7)));
+        Ok(())
+    }
+
+    #[test]
+    fn beats_are_seen_by_others() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("lock");
+        let [one, two] = [LockFile::open(&path)?, LockFile::open(&path)?];
+        one.id_or(7)?;
+        assert_eq!(two.last_beat(3)?, 0);
+        one.beat(3, 41)?;
+        one.beat(2, 42)?;
+        assert_eq!((two.last_beat(3)?, two.last_beat(2)?), (41, 42));
+        assert_eq!(two.id()?, Some(LockFileId(7)));
         Ok(())
     }
 }

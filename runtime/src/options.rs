@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::duration_millis;
 use crate::job::JobDef;
 use crate::retry::Backoff;
+use crate::run::KEEP_FAILED;
 
 /// What the call site set. Stored as JSON, so that older and newer builds read each other's, and people too.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,7 +60,6 @@ pub(crate) struct Policy {
 }
 
 const KEEP_DONE: Duration = Duration::from_secs(60 * 60);
-const KEEP_FAILED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Policy {
     pub(crate) fn of(job: &JobDef, options: &Options) -> Self {

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use serde::{Deserialize, Serialize};
+
+/// How long a failed run stays unless its job or its call site says otherwise.
+pub(crate) const KEEP_FAILED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The identity of a run in its store. Never used again, also not after the run was deleted.
 ///

@@ -15,6 +15,15 @@ pub(crate) async fn work(#[state] ledger: &Ledger, ctx: &Context, millis: u64) -
     Ok(ctx.attempt())
 }
 
+/// Takes its process with it.
+#[job(name = "process.poison", retry = 20)]
+pub(crate) async fn poison(#[state] ledger: &Ledger, ctx: &Context) {
+    ledger.note(ctx, "start");
+    // Those that were claimed with it have started too.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    std::process::abort();
+}
+
 /// Never ends at the first attempt; fails at the second, so that its history can be read.
 #[job(name = "process.fall", timeout = "10m")]
 pub(crate) async fn fall(#[state] ledger: &Ledger, ctx: &Context) -> Result {

@@ -12,6 +12,7 @@ use ledger::Ledger;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result {
+    log()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
@@ -29,7 +30,12 @@ async fn main() -> Result {
 }
 
 /// The jobs without a schedule.
-const JOBS: [Job; 3] = [jobs::work::JOB, jobs::fall::JOB, jobs::deaf::JOB];
+const JOBS: [Job; 4] = [
+    jobs::work::JOB,
+    jobs::fall::JOB,
+    jobs::deaf::JOB,
+    jobs::poison::JOB,
+];
 
 /// Works until a signal.
 async fn work(database: &str, ledger: &str, concurrency: usize, grace: u64) -> Result {
@@ -121,6 +127,22 @@ async fn build() -> Result {
         .state(Ledger("/dev/null".into()))
         .build();
     say(built.map_or_else(|error| error.to_string(), |_| "built".to_owned()))
+}
+
+/// Warnings and errors go where the test says.
+fn log() -> Result {
+    if let Some(path) = std::env::var_os("AFTERHOURS_TEST_LOG") {
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)?;
+        tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+            .with_ansi(false)
+            .with_writer(file)
+            .init();
+    }
+    Ok(())
 }
 
 fn say(what: impl std::fmt::Display) -> Result {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use afterhours::{AttemptOutcome, Client, Result};
+use afterhours::{AttemptOutcome, Client, Result, Status};
 
-use crate::support::jobs::{fall, work};
+use crate::support::jobs::{fall, poison, work};
 use crate::support::process::{Entry, Process, count, ledger, wait_for_ledger, wait_until, worker};
 use crate::support::{Folder, joined};
 
@@ -133,5 +133,58 @@ async fn everything_acknowledged_ends_although_everything_is_killed() -> Result 
         .map(|line| line.run.clone())
         .collect();
     assert!(ended.is_superset(&acknowledged));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_run_that_takes_its_worker_with_it_fails_alone() -> Result {
+    let folder = Folder::new()?;
+    let client = Client::open(folder.store()).await?;
+    let innocent = client
+        .enqueue_all((0..63).map(|_| work::prepare(60)))
+        .await?;
+    let guilty = client.enqueue(poison::prepare().priority(20)).await?;
+    let mut deaths = 0;
+    let (failed, _survivor) = loop {
+        let mut worker = Process::worker(&folder, 64, LONG)?;
+        let end = async {
+            loop {
+                if let Some(end) = worker.has_ended()? {
+                    return Result::<_>::Ok(end);
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let failed = tokio::select! {
+            error = joined(&guilty) => Some(error.expect_err("it cannot succeed")),
+            end = end => {
+                // SIGABRT, by its own hand.
+                assert_eq!(end?.code(), None);
+                None
+            }
+        };
+        match failed {
+            Some(failed) => break (failed, worker),
+            None => deaths += 1,
+        }
+    };
+    assert_eq!(deaths, 3);
+    let failure = failed.failure().expect("it failed");
+    assert!(failure.error.contains("died 3 times"), "{failure}");
+    let outcomes = failure.attempts.iter().map(|attempt| attempt.outcome);
+    assert_eq!(
+        outcomes.collect::<Vec<_>>(),
+        [AttemptOutcome::WorkerLost; 3]
+    );
+    for run in &innocent {
+        joined(run).await?;
+        assert!(matches!(run.status().await?, Status::Done { .. }));
+    }
+    let crashes: Vec<(i64, i64)> = folder
+        .outsider()?
+        .prepare("SELECT id, crashes FROM afterhours_runs WHERE crashes > 0")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    assert_eq!(crashes, [(guilty.id().to_string().parse()?, 3)]);
     Ok(())
 }

@@ -15,6 +15,7 @@ mod deploy;
 mod evolution;
 mod fleet;
 mod fleet_kills;
+mod frozen;
 mod incompatible;
 mod join;
 mod many_schedules;

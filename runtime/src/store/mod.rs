@@ -64,7 +64,7 @@ pub(crate) struct Inserted {
 }
 
 /// Which process executes. Never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct WorkerId(pub(crate) i64);
 
 /// The number that one claim takes, never used again: the worker's id and a count of its claims. Everything that
@@ -77,6 +77,11 @@ impl ClaimId {
 
     pub(crate) fn new(worker: WorkerId, count: i64) -> Self {
         Self((worker.0 << Self::COUNT_BITS) | count)
+    }
+
+    /// Who made this claim.
+    pub(crate) fn worker(self) -> WorkerId {
+        WorkerId(self.0 >> Self::COUNT_BITS)
     }
 
     /// The claims that a worker can ever have made.
@@ -141,8 +146,8 @@ pub(crate) struct ClaimedRun {
     pub(crate) kind: Arc<Kind>,
     /// Which attempt this is, from 1.
     pub(crate) attempt: u32,
-    /// How many of the earlier attempts ended with the death of their worker; those do not use up retries.
-    pub(crate) crashes: u32,
+    /// How many of the earlier attempts ended with the loss of their worker; those do not use up retries.
+    pub(crate) lost: u32,
     pub(crate) enqueued_at: Millis,
     /// When the first attempt was due, on the wall clock.
     pub(crate) due_at: Millis,
@@ -185,12 +190,28 @@ pub(crate) struct Settlement {
     pub(crate) ending: Ending,
 }
 
+/// A worker to register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewWorker {
+    /// Its byte in the lock file.
+    pub(crate) slot: i64,
+    /// Which lock file that is.
+    pub(crate) lock_file: i64,
+    /// Which boot of which machine it runs in.
+    pub(crate) boot: String,
+    pub(crate) pid: u32,
+}
+
 /// A worker as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WorkerRow {
     pub(crate) id: WorkerId,
-    /// Its byte in the lock file.
     pub(crate) slot: i64,
+    pub(crate) lock_file: i64,
+    pub(crate) boot: String,
+    pub(crate) pid: u32,
+    /// Whether runs are claimed by it.
+    pub(crate) has_claims: bool,
 }
 
 /// One due moment of a schedule.
@@ -292,6 +313,21 @@ impl ScheduleView {
     }
 }
 
+/// How a worker was lost that had claimed runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// Its process has ended: one of the runs at work may be why.
+    Died,
+    /// It does not move; that is no run's doing.
+    Froze,
+}
+
+/// A worker died while the run was at work, so often in a row: then it is a suspect. The first time nobody can tell
+/// which run it was, and most often it was none.
+pub(crate) const SUSPECT_CRASHES: u32 = 2;
+/// So many fail it: the last time it was the only suspect at work.
+pub(crate) const MOST_CRASHES: u32 = 3;
+
 /// How many finished runs stay at most, whatever their age.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeepCaps {
@@ -346,7 +382,8 @@ pub(crate) trait Store {
     fn insert(&mut self, run: &NewRun, now: Now) -> Result<Inserted, Error>;
 
     /// Makes scheduled runs ready whose time has come, then gives out ready runs: by the worker's order of queues,
-    /// then priority, then age. Those of a job that has a limit stay where they are while it is reached.
+    /// then priority, then age. Those of a job that has a limit stay where they are while it is reached, and suspects
+    /// while the worker has one at work.
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error>;
 
     /// Writes how a claimed run ended. False if the claim no longer holds: then nothing is written.
@@ -368,8 +405,14 @@ pub(crate) trait Store {
         limit: u32,
     ) -> Result<Option<Parked>, Error>;
 
-    /// Adds a worker that holds this byte of the lock file; whoever had the byte before is dead and rescued.
-    fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error>;
+    /// Adds a worker that holds its byte of the lock file; whoever had the byte before is dead and rescued.
+    fn register(&mut self, worker: &NewWorker, now: Now) -> Result<WorkerId, Error>;
+
+    /// Whether the worker is still there: one that froze was given up, and must not claim under its old number.
+    fn is_registered(&mut self, worker: WorkerId) -> Result<bool, Error>;
+
+    /// Says that a worker was told to stop: what it has at work is not suspected if it dies.
+    fn stopping(&mut self, worker: WorkerId) -> Result<(), Error>;
 
     /// Removes a worker that has settled all it claimed; one that has not stays, to be rescued.
     fn unregister(&mut self, worker: WorkerId) -> Result<(), Error>;
@@ -377,8 +420,9 @@ pub(crate) trait Store {
     /// The workers that have registered and not unregistered.
     fn workers(&mut self) -> Result<Vec<WorkerRow>, Error>;
 
-    /// Takes back at most `limit` runs of a dead worker; when none is left, forgets the worker.
-    fn rescue(&mut self, worker: WorkerId, limit: u32, now: Now) -> Result<u32, Error>;
+    /// Takes back at most `limit` runs of a lost worker; when none is left, forgets the worker. If it died, those at
+    /// work count a crash; one that was a suspect already fails.
+    fn rescue(&mut self, worker: WorkerId, loss: Loss, limit: u32, now: Now) -> Result<u32, Error>;
 
     /// Enqueues the run of a tick, once.
     fn tick(&mut self, tick: &Tick, now: Now) -> Result<Ticked, Error>;

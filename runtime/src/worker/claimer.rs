@@ -28,6 +28,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         // Attempts that end together are written down together, and give their places to one claim.
         tokio::task::yield_now().await;
+        if let Err(error) = shared.make_sure_of_number().await {
+            tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "this worker could not be registered again; trying again");
+            shared.client().clock().sleep(AFTER_ERROR).await;
+            continue;
+        }
         let ended = shared.take_ended();
         let places = free_places(&shared);
         if ended.is_empty() && places.is_none() && !look {
@@ -39,8 +44,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         match exchange(&shared, &ended, places.as_ref()).await {
             Ok(Exchanged {
+                is_registered: false,
+                ..
+            }) => {
+                shared.written(&ended);
+                shared.was_given_up(shared.id());
+            }
+            Ok(Exchanged {
                 claimed,
                 cancelling,
+                ..
             }) => {
                 look = false;
                 shared.written(&ended);
@@ -66,6 +79,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 /// What one transaction brought.
 struct Exchanged {
+    /// Others have given this worker up: it has claimed nothing.
+    is_registered: bool,
     claimed: Claimed,
     /// Runs of this worker that callers have cancelled.
     cancelling: Vec<(RunId, ClaimId)>,
@@ -94,12 +109,14 @@ async fn exchange(
         .client()
         .write(ended.len() + BATCH, move |store| {
             settle(store, &ended, now)?;
-            let claimed = match &request {
+            let is_registered = store.is_registered(worker)?;
+            let claimed = match request.as_ref().filter(|_| is_registered) {
                 Some(request) => store.claim(request, now)?,
                 None => Claimed::default(),
             };
             let cancelling = store.cancelling(worker)?;
             Ok(Exchanged {
+                is_registered,
                 claimed,
                 cancelling,
             })

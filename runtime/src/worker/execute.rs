@@ -60,7 +60,7 @@ fn context(
     Context::new(Inner {
         name: job.name,
         max_attempts: policy.max_attempts,
-        will_retry: run.attempt.saturating_sub(run.crashes) < policy.max_attempts,
+        will_retry: run.attempt.saturating_sub(run.lost) < policy.max_attempts,
         enqueued_at: from_millis(run.enqueued_at),
         due_at: from_millis(run.due_at),
         deadline: policy
@@ -139,6 +139,8 @@ async fn perform_future(
         biased;
         end = caught => end,
         () = shared.entered(Phase::Aborting) => End::Stopped,
+        // What it gives back is not its own any more; the store knows that.
+        () = context.inner().cancel.lost() => End::Stopped,
         () = expired(shared.client().clock(), timeout) => End::TimedOut,
         () = cancelled(shared, context) => End::Cancelled,
     };
@@ -166,6 +168,7 @@ async fn perform_blocking(
         biased;
         returned = &mut thread => return blocking_end(returned),
         () = shared.entered(Phase::Aborting) => End::Stopped,
+        () = context.inner().cancel.lost() => End::Stopped,
         () = expired(shared.client().clock(), timeout) => End::TimedOut,
     };
     context.inner().cancel.tell();
@@ -280,7 +283,7 @@ fn failed_attempt(
         return failed(policy, outcome, error);
     }
     let run = &context.inner().run;
-    let made = run.attempt.saturating_sub(run.crashes);
+    let made = run.attempt.saturating_sub(run.lost);
     let delay = retry::delay(
         policy.backoff,
         policy.retry_delay,

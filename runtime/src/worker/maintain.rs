@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rescuer::Rescuer;
 use super::shared::{Phase, Shared};
 use crate::error::Error;
-use crate::liveness::LockFile;
-use crate::store::{KeepCaps, Parked, WorkerRow};
+use crate::store::{KeepCaps, Parked};
 
 /// A death is noticed this soon.
 const ROUND: Duration = Duration::from_millis(500);
 /// The store is pruned once in so many rounds, and again at once while a step was full.
 const PRUNE_ROUNDS: u32 = 20;
-/// Runs taken back, or deleted, in one transaction.
+/// Runs made ready again, or deleted, in one transaction.
 const STEP: u32 = 500;
 const ROWS: usize = STEP as usize;
 const CAPS: KeepCaps = KeepCaps {
@@ -21,16 +21,15 @@ const CAPS: KeepCaps = KeepCaps {
 };
 
 pub(super) async fn run(shared: Arc<Shared>) {
-    // Opened once more, because locks of one opening do not keep each other out.
-    let lock = shared.client().lock_file().unwrap_or_else(|error| {
+    let mut rescuer = Rescuer::new(&shared).unwrap_or_else(|error| {
         tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "this worker cannot rescue the runs of others");
         None
     });
     report("looking at parked runs", unpark(&shared).await);
     let mut round = 0_u32;
     loop {
-        if let Some(lock) = &lock {
-            report("rescuing", rescue_dead(&shared, lock).await);
+        if let Some(rescuer) = &mut rescuer {
+            report("rescuing", rescuer.round(&shared).await);
         }
         if round.is_multiple_of(PRUNE_ROUNDS) {
             report("pruning", prune(&shared).await);
@@ -57,40 +56,6 @@ async fn unpark(shared: &Arc<Shared>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn rescue_dead(shared: &Shared, lock: &LockFile) -> Result<(), Error> {
-    let workers = shared.client().write(0, |store| store.workers()).await?;
-    for worker in workers
-        .into_iter()
-        .filter(|worker| worker.id != shared.id())
-    {
-        if lock.try_lock(worker.slot).map_err(lock_error)? {
-            // Held over the transactions, so that no new worker takes the byte meanwhile.
-            let rescued = rescue(shared, &worker).await;
-            lock.unlock(worker.slot).map_err(lock_error)?;
-            rescued?;
-        }
-    }
-    Ok(())
-}
-
-async fn rescue(shared: &Shared, worker: &WorkerRow) -> Result<(), Error> {
-    let id = worker.id;
-    let mut total = 0;
-    loop {
-        let now = shared.client().now();
-        let rescued = shared
-            .client()
-            .write(ROWS, move |store| store.rescue(id, STEP, now))
-            .await?;
-        total += rescued;
-        if rescued < STEP {
-            break;
-        }
-    }
-    tracing::warn!(target: "afterhours", worker = id.0, runs = total, "a worker is gone: its runs were taken back");
-    Ok(())
-}
-
 async fn prune(shared: &Shared) -> Result<(), Error> {
     while !shared.has_entered(Phase::Draining) {
         let now = shared.client().now();
@@ -104,13 +69,6 @@ async fn prune(shared: &Shared) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-fn lock_error(source: std::io::Error) -> Error {
-    Error::Io {
-        what: "the lock file could not be asked".to_owned(),
-        source,
-    }
 }
 
 fn report(what: &str, outcome: Result<(), Error>) {

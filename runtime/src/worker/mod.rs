@@ -6,10 +6,13 @@ mod claimer;
 mod execute;
 mod looker;
 mod maintain;
+mod pulse;
+mod rescuer;
 mod schedule;
 mod scheduler;
 mod shared;
 mod shutdown;
+mod stillness;
 
 pub use builder::WorkerBuilder;
 

@@ -2,23 +2,26 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::pulse;
 use super::schedule::Seat;
 use super::scheduler::Own;
 use crate::client::Client;
+use crate::clock::this_boot;
 use crate::context::Context;
 use crate::error::Error;
 use crate::job::Fit;
-use crate::liveness::LockFile;
+use crate::liveness::{LockFile, LockFileId};
 use crate::registry::Registry;
 use crate::run::RunId;
 use crate::states::States;
-use crate::store::{ClaimId, Ending, Kind, Limit, Settlement, Wanted, WorkerId};
+use crate::store::{ClaimId, Ending, Kind, Limit, NewWorker, Settlement, Wanted, WorkerId};
 use crate::wake::Sleeper;
 
 /// What the builder has checked.
@@ -87,14 +90,20 @@ pub(super) type Ended = Arc<[Settlement]>;
 
 pub(super) struct Shared {
     pub(super) plan: Plan,
-    id: WorkerId,
+    /// Another one after it was given up.
+    id: AtomicI64,
+    identity: NewWorker,
+    /// Others have given this worker up; it needs a new number.
+    given_up: AtomicBool,
     /// Holds the byte that says that this worker is alive.
     _lock: Option<LockFile>,
+    /// Unset in memory.
+    pulse: OnceLock<Thread>,
     claims: AtomicI64,
     pub(super) slots: Arc<Semaphore>,
     pub(super) sleeper: Arc<Sleeper>,
     phase: watch::Sender<Phase>,
-    active: Mutex<HashMap<RunId, Context>>,
+    active: Mutex<HashMap<(RunId, ClaimId), Context>>,
     /// How attempts ended that the claimer has not yet written down.
     outbox: Mutex<Vec<Settlement>>,
     /// Changes whenever an attempt has ended and is written down.
@@ -126,12 +135,18 @@ impl Shared {
                     .await?
             }
         };
-        let now = client.now();
-        let id = client
-            .write(1, move |store| store.register(slot, now))
-            .await?;
-        Ok(Arc::new(Self {
-            id,
+        let identity = NewWorker {
+            slot,
+            lock_file: client.lock_file_id().map_or(0, |LockFileId(id)| id),
+            boot: this_boot(),
+            pid: std::process::id(),
+        };
+        let id = register(&client, &identity).await?;
+        let shared = Arc::new(Self {
+            id: AtomicI64::new(id.0),
+            identity,
+            given_up: AtomicBool::new(false),
+            pulse: OnceLock::new(),
             _lock: lock,
             claims: AtomicI64::new(0),
             slots: Arc::new(Semaphore::new(plan.concurrency)),
@@ -141,11 +156,55 @@ impl Shared {
             outbox: Mutex::default(),
             ended: watch::Sender::new(()),
             plan,
-        }))
+        });
+        shared.start_pulse(slot)?;
+        Ok(shared)
+    }
+
+    fn start_pulse(self: &Arc<Self>, slot: i64) -> Result<(), Error> {
+        if let Some(lock) = self.client().lock_file()? {
+            let thread = pulse::start(lock, slot, Arc::downgrade(self))?;
+            // Set here alone.
+            let _ = self.pulse.set(thread);
+        }
+        Ok(())
     }
 
     pub(super) fn id(&self) -> WorkerId {
-        self.id
+        WorkerId(self.id.load(Ordering::SeqCst))
+    }
+
+    /// Takes in that others have given up the worker of this number, and drops what it had at work.
+    pub(super) fn was_given_up(&self, id: WorkerId) {
+        // It may have got another number since somebody looked.
+        if id != self.id() || self.given_up.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let active = self.active();
+        tracing::error!(
+            target: "afterhours", worker = id.0, attempts = active.len(),
+            "this worker did not move for so long that others have taken its runs: it drops their attempts and goes on",
+        );
+        for context in active.values() {
+            context.inner().cancel.tell_of_the_loss();
+        }
+        drop(active);
+        self.sleeper.wake();
+    }
+
+    /// Registers anew if this worker was given up: claims under its old number would be nobody's.
+    pub(super) async fn make_sure_of_number(&self) -> Result<(), Error> {
+        if self.given_up.load(Ordering::SeqCst) {
+            let id = register(self.client(), &self.identity).await?;
+            self.id.store(id.0, Ordering::SeqCst);
+            self.given_up.store(false, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    /// Whether attempts are at work, or their ends not yet written down.
+    pub(super) fn is_at_work(&self) -> bool {
+        !self.active().is_empty()
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -162,12 +221,25 @@ impl Shared {
 
     /// A claim number that was never used.
     pub(super) fn next_claim(&self) -> ClaimId {
-        ClaimId::new(self.id, self.claims.fetch_add(1, Ordering::Relaxed))
+        ClaimId::new(self.id(), self.claims.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Stops claiming.
     pub(super) fn drain(&self) {
         self.enter(Phase::Draining);
+    }
+
+    /// Tells the others that this worker was told to stop, so that what is at work is not suspected if its process is
+    /// now killed.
+    pub(super) async fn say_stopping(&self) {
+        let id = self.id();
+        let said = self
+            .client()
+            .write(1, move |store| store.stopping(id))
+            .await;
+        if let Err(error) = said {
+            tracing::warn!(target: "afterhours", error = &error as &dyn std::error::Error, "the store does not know that this worker stops");
+        }
     }
 
     /// Drops what still runs.
@@ -204,7 +276,14 @@ impl Shared {
 
     /// Adds an attempt to those at work.
     pub(super) fn begin(&self, context: &Context) {
-        self.active().insert(context.id(), context.clone());
+        let key = (context.id(), context.inner().run.claim);
+        let mut active = self.active();
+        let was_at_rest = active.is_empty();
+        active.insert(key, context.clone());
+        drop(active);
+        if let (true, Some(pulse)) = (was_at_rest, self.pulse.get()) {
+            pulse.unpark();
+        }
     }
 
     /// Tells attempts whose runs a caller has cancelled.
@@ -213,13 +292,9 @@ impl Shared {
             return;
         }
         let active = self.active();
-        for (id, claim) in asked {
-            // A claim from before a retry is another attempt's.
-            if let Some(context) = active.get(id)
-                && context.inner().run.claim == *claim
-            {
-                context.inner().cancel.tell_of_a_caller();
-            }
+        // A claim from before a retry is another attempt's.
+        for context in asked.iter().filter_map(|attempt| active.get(attempt)) {
+            context.inner().cancel.tell_of_a_caller();
         }
     }
 
@@ -251,7 +326,7 @@ impl Shared {
         }
         let mut active = self.active();
         for settlement in ended {
-            active.remove(&settlement.id);
+            active.remove(&(settlement.id, settlement.claim));
         }
         drop(active);
         self.ended.send_replace(());
@@ -275,9 +350,25 @@ impl Shared {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn active(&self) -> MutexGuard<'_, HashMap<RunId, Context>> {
+    pub(super) fn active(&self) -> MutexGuard<'_, HashMap<(RunId, ClaimId), Context>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // It finds that the worker is gone.
+        if let Some(pulse) = self.pulse.get() {
+            pulse.unpark();
+        }
+    }
+}
+
+async fn register(client: &Client, identity: &NewWorker) -> Result<WorkerId, Error> {
+    let (identity, now) = (identity.clone(), client.now());
+    client
+        .write(1, move |store| store.register(&identity, now))
+        .await
 }
 
 impl Wanted for Shared {
@@ -305,7 +396,7 @@ impl Wanted for Shared {
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
-            .field("id", &self.id)
+            .field("id", &self.id())
             .field("plan", &self.plan)
             .finish_non_exhaustive()
     }

@@ -8,6 +8,9 @@ use crate::error::Error;
 /// After the grace period, dropped attempts are given back to the store within this time.
 const GIVING_BACK: Duration = Duration::from_secs(5);
 
+/// The others are told that this worker stops within this time.
+const SAYING: Duration = Duration::from_millis(500);
+
 /// What a worker leaves behind when it has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
@@ -24,6 +27,8 @@ pub(super) async fn stop(running: Running) -> Result<Rest, Error> {
         services,
     } = running;
     shared.drain();
+    // Heard later if the store is busy; a word that comes too late costs little.
+    ended_within(shared.say_stopping(), tokio::time::sleep(SAYING)).await;
     for service in services {
         // A service that panicked has ended too, and was reported by the panic hook.
         let _ = service.await;

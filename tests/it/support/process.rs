@@ -42,7 +42,8 @@ impl Process {
                 .arg("work")
                 .args([folder.store(), ledger_path(folder)])
                 .arg(concurrency.to_string())
-                .arg(grace.as_millis().to_string()),
+                .arg(grace.as_millis().to_string())
+                .env("AFTERHOURS_TEST_LOG", log_path(folder)),
         )?;
         assert_eq!(process.line(), "ready");
         Ok(process)
@@ -113,6 +114,15 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 pub(crate) fn ledger_path(folder: &Folder) -> PathBuf {
     folder.path().join("ledger")
+}
+
+/// What the worker processes have logged so far.
+pub(crate) fn log(folder: &Folder) -> String {
+    std::fs::read_to_string(log_path(folder)).unwrap_or_default()
+}
+
+fn log_path(folder: &Folder) -> PathBuf {
+    folder.path().join("log")
 }
 
 /// A line of the ledger.

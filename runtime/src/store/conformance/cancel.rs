@@ -1,8 +1,8 @@
 //! Cancel: at once while a run waits; after its attempt, unless that succeeds, while it runs.
 
 use super::{
-    AttemptOutcome, Ending, HOUR, RunId, State, Trial, cancelled, contract, done, every_ending,
-    failed, park, run, run_due,
+    AttemptOutcome, Ending, HOUR, Loss, RunId, State, Trial, cancelled, contract, done,
+    every_ending, failed, park, run, run_due,
 };
 use crate::run::Status;
 use crate::store::{Due, NextDue};
@@ -130,8 +130,8 @@ fn with_its_worker_it_is_gone_too(trial: &mut Trial) {
     let running = trial.claimed_one(dead);
     cancel(trial, running.id);
     trial.fixture.crash();
-    let (count, effects) = trial.watched(|store, now| store.rescue(dead, 9, now));
-    assert_eq!((count, effects.ready), (1, false));
+    let (count, effects) = trial.watched(|store, now| store.rescue(dead, Loss::Died, 9, now));
+    assert_eq!(count, 1);
     assert_eq!(effects.finished[0].0, running.id);
     assert_cancelled(trial, running.id);
     assert_eq!(

@@ -1,8 +1,8 @@
 //! Effects: what others hear of once a transaction is committed, and what a rollback takes back.
 
 use super::{
-    Due, Effects, Ending, HOUR, Kind, RunId, Trial, cancelled, contract, done, every_ending,
-    failed, ids, kind, park, retry, run, run_due, run_of,
+    Due, Effects, Ending, HOUR, Kind, Loss, RunId, Trial, cancelled, contract, done, every_ending,
+    failed, ids, kind, park, retry, run, run_due, run_of, worker,
 };
 use crate::store::NextDue;
 
@@ -102,13 +102,13 @@ fn a_finish_is_told_with_its_ending(trial: &mut Trial) {
 fn a_rescue_tells_that_runs_are_ready(trial: &mut Trial) {
     let [dead, idle] = [trial.register(1), trial.register(2)];
     trial.claimed_one(dead);
-    let (_, effects) = trial.watched(|store, now| store.rescue(dead, 9, now));
+    let (_, effects) = trial.watched(|store, now| store.rescue(dead, Loss::Died, 9, now));
     assert!(effects.ready);
-    let (_, effects) = trial.watched(|store, now| store.rescue(idle, 9, now));
+    let (_, effects) = trial.watched(|store, now| store.rescue(idle, Loss::Died, 9, now));
     assert_nothing(&effects);
     let dead = trial.register(1);
     trial.claim(dead, 9);
-    let (_, effects) = trial.watched(|store, now| store.register(1, now));
+    let (_, effects) = trial.watched(|store, now| store.register(&worker(1), now));
     assert!(effects.ready, "a new worker on the slot rescues too");
 }
 

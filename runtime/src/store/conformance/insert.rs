@@ -98,7 +98,7 @@ fn a_claimed_run_carries_all_that_was_inserted(trial: &mut Trial) {
     let [run] = <[_; 1]>::try_from(trial.claim(worker, 5)).unwrap();
     assert_eq!((run.id, &*run.kind), (id, &new.kind));
     assert_eq!((run.payload, run.options), (new.payload, new.options));
-    assert_eq!((run.attempt, run.crashes), (1, 0));
+    assert_eq!((run.attempt, run.lost), (1, 0));
     assert_eq!(
         (run.enqueued_at, run.due_at),
         (inserted.wall, inserted.wall + 40)

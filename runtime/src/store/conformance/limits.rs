@@ -161,6 +161,7 @@ fn a_dead_worker_s_places_are_free_again(trial: &mut Trial) {
     assert_eq!(claim(trial, dead, 9).len(), 2);
     trial.fixture.crash();
     assert_eq!(claim(trial, other, 9).len(), 0);
+    trial.within(|store, _| store.stopping(dead));
     trial.rescue(dead, 9);
     assert_eq!(ids(&claim(trial, other, 9)), all[..2]);
 }

@@ -22,8 +22,8 @@ use std::sync::Arc;
 
 use super::{
     ClaimId, ClaimRequest, Claimed, ClaimedRun, Due, Effects, Ending, Inserted, KeepCaps, Kind,
-    Limit, NewRun, Origin, RunView, ScheduleRow, Settlement, Store, StoredRule, Unique, Wanted,
-    WorkerId,
+    Limit, Loss, NewRun, NewWorker, Origin, RunView, ScheduleRow, Settlement, Store, StoredRule,
+    Unique, Wanted, WorkerId,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -121,7 +121,7 @@ impl Trial {
     }
 
     fn register(&mut self, slot: i64) -> WorkerId {
-        self.within(|store, now| store.register(slot, now))
+        self.within(|store, now| store.register(&worker(slot), now))
     }
 
     fn claim(&mut self, worker: WorkerId, limit: u32) -> Vec<ClaimedRun> {
@@ -164,8 +164,9 @@ impl Trial {
         self.within(|store, now| store.settle(&settlement, now))
     }
 
+    /// After the worker's process has ended.
     fn rescue(&mut self, worker: WorkerId, limit: u32) -> u32 {
-        self.within(|store, now| store.rescue(worker, limit, now))
+        self.within(|store, now| store.rescue(worker, Loss::Died, limit, now))
     }
 
     fn prune(&mut self, limit: u32, caps: KeepCaps) -> u32 {
@@ -187,6 +188,16 @@ impl Trial {
     fn slots(&mut self) -> Vec<i64> {
         let workers = self.within(|store, _| store.workers());
         workers.into_iter().map(|worker| worker.slot).collect()
+    }
+}
+
+/// A worker that holds this byte of the one lock file.
+fn worker(slot: i64) -> NewWorker {
+    NewWorker {
+        slot,
+        lock_file: 1,
+        boot: "this one".to_owned(),
+        pid: 4711,
     }
 }
 

@@ -1,20 +1,22 @@
 //! The store as plain data: the simplest thing that keeps every promise. The property test compares stores with it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     AttemptOutcome, AttemptRecord, ClaimId, Due, Ending, KeepCaps, Kind, NewRun, RunId, State,
-    WorkerId,
+    WorkerId, worker,
 };
 use crate::clock::{Millis, Now, from_millis};
 use crate::run::Status;
-use crate::store::{NextDue, Unique, WorkerRow};
+use crate::store::{Loss, NewWorker, NextDue, Unique, WorkerRow};
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) runs: BTreeMap<RunId, Run>,
     pub(super) workers: BTreeMap<i64, WorkerId>,
+    /// Those that were told to stop.
+    pub(super) stopping: BTreeSet<WorkerId>,
     pub(super) ticks: BTreeMap<&'static str, (Millis, RunId)>,
     /// Which run keeps the twins of a job and key out, and until when in any case.
     unique: BTreeMap<(String, Vec<u8>), (RunId, Option<Millis>)>,
@@ -35,7 +37,8 @@ pub(super) struct Run {
     pub(super) enqueued_at: Millis,
     pub(super) due_at: Millis,
     pub(super) attempts: u32,
-    pub(super) crashes: u32,
+    pub(super) lost: u32,
+    crashes: u32,
     /// Set exactly while it runs.
     pub(super) claim: Option<(ClaimId, WorkerId)>,
     /// Set while it runs and is asked to end.
@@ -63,6 +66,7 @@ impl Model {
             enqueued_at: now.wall,
             due_at: tick.unwrap_or(due_at),
             attempts: 0,
+            lost: 0,
             crashes: 0,
             claim: None,
             cancel_keep: None,
@@ -91,9 +95,10 @@ impl Model {
         (waits_or_runs || until.is_some_and(|until| until > now.store)).then_some(id)
     }
 
-    /// Of these, in their order, as many as are asked for and as the limit lets run.
+    /// Of these, in their order, as many as are asked for and as the limit lets run, and one suspect in each worker.
     pub(super) fn within_limit(
         &mut self,
+        worker: WorkerId,
         claimable: Vec<RunId>,
         asked: u32,
         most: Option<u32>,
@@ -104,17 +109,24 @@ impl Model {
             .values()
             .filter(|run| run.state == State::Running && is_limited(run));
         let mut running = u32::try_from(running.count()).unwrap();
+        let of_worker = |run: &Run| run.claim.is_some_and(|(_, holder)| holder == worker);
+        let mut has_suspect = self
+            .runs
+            .values()
+            .any(|run| run.is_suspect() && of_worker(run));
         let mut taken = Vec::new();
         let mut met = false;
         for id in claimable {
             let limited = is_limited(&self.runs[&id]);
+            let is_suspect = self.runs[&id].is_suspect();
             met |= limited;
             if taken.len() == usize::try_from(asked).unwrap() {
                 continue;
             }
-            if limited && most.is_some_and(|most| running >= most) {
+            if is_suspect && has_suspect || limited && most.is_some_and(|most| running >= most) {
                 continue;
             }
+            has_suspect |= is_suspect;
             running += u32::from(limited);
             taken.push(id);
         }
@@ -156,6 +168,7 @@ impl Model {
         run.claim = None;
         run.cancel_keep = None;
         run.note = "by a caller".to_owned();
+        run.crashes = 0;
         run.finished_at = now.wall;
         run.expires = Some(now.store + keep);
         if keep == 0 && id.0 < self.highest {
@@ -241,6 +254,9 @@ impl Model {
             return true;
         }
         run.claim = None;
+        if !matches!(ending, Ending::Release | Ending::Park { .. }) {
+            run.crashes = 0;
+        }
         let keep = match ending {
             Ending::Done { result, keep } => {
                 run.state = State::Done;
@@ -303,16 +319,30 @@ impl Model {
     }
 
     /// True if that was its end.
-    pub(super) fn rescue(&mut self, id: RunId, now: Now) -> bool {
+    pub(super) fn rescue(&mut self, id: RunId, loss: Loss, now: Now) -> bool {
         let run = self.runs.get_mut(&id).unwrap();
-        run.record(AttemptOutcome::WorkerLost, "worker lost", now);
+        let (_, worker) = run.claim.take().unwrap();
         if let Some(keep) = run.cancel_keep {
+            run.record(AttemptOutcome::WorkerLost, "worker lost", now);
             self.end_cancelled(id, keep, now);
             return true;
         }
-        (run.state, run.claim) = (State::Ready, None);
-        run.crashes += 1;
-        false
+        run.lost += 1;
+        if loss == Loss::Died && !self.stopping.contains(&worker) {
+            run.crashes += 1;
+        }
+        if run.crashes < 3 {
+            run.record(AttemptOutcome::WorkerLost, "worker lost", now);
+            run.state = State::Ready;
+            return false;
+        }
+        let error = "its worker died 3 times in a row while it was at work, the last time as the only suspect";
+        run.record(AttemptOutcome::WorkerLost, error, now);
+        run.state = State::Failed;
+        run.note = error.to_owned();
+        run.finished_at = now.wall;
+        run.expires = Some(now.store + 7 * 24 * 3_600_000);
+        true
     }
 
     /// The finished runs that may be deleted.
@@ -341,9 +371,21 @@ impl Model {
         let mut rows: Vec<_> = self
             .workers
             .iter()
-            .map(|(slot, id)| WorkerRow {
-                id: *id,
-                slot: *slot,
+            .map(|(slot, id)| {
+                let NewWorker {
+                    slot,
+                    lock_file,
+                    boot,
+                    pid,
+                } = worker(*slot);
+                WorkerRow {
+                    id: *id,
+                    slot,
+                    lock_file,
+                    boot,
+                    pid,
+                    has_claims: !self.claimed_by(*id).is_empty(),
+                }
             })
             .collect();
         rows.sort_unstable_by_key(|row| row.id.0);
@@ -356,6 +398,10 @@ fn twins(new: &NewRun, unique: &Unique) -> (String, Vec<u8>) {
 }
 
 impl Run {
+    fn is_suspect(&self) -> bool {
+        self.crashes >= 2
+    }
+
     fn record(&mut self, outcome: AttemptOutcome, error: &str, now: Now) {
         self.history.push(AttemptRecord {
             attempt: self.attempts,

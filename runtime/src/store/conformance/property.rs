@@ -57,7 +57,12 @@ enum Step {
     },
     Rescue {
         slot: i64,
+        froze: bool,
         limit: u32,
+    },
+    /// The worker is told to stop.
+    Stopping {
+        slot: i64,
     },
     Register {
         slot: i64,
@@ -120,7 +125,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(run, keep)| Step::Cancel { run, keep }),
         8 => (any::<Index>(), prop_oneof![Just(0), 0..300_i64], any::<Index>(), right)
             .prop_map(|(run, keep, ending, claim)| Step::Settle { run, keep, ending, claim }),
-        1 => (slot(), 1..4_u32).prop_map(|(slot, limit)| Step::Rescue { slot, limit }),
+        2 => (slot(), prop::bool::weighted(0.2), 1..4_u32)
+            .prop_map(|(slot, froze, limit)| Step::Rescue { slot, froze, limit }),
+        1 => slot().prop_map(|slot| Step::Stopping { slot }),
         1 => slot().prop_map(|slot| Step::Register { slot }),
         1 => slot().prop_map(|slot| Step::Unregister { slot }),
         1 => (0..2_usize, any::<bool>(), 1..100_i64)

@@ -119,7 +119,7 @@ fn a_retried_run_waits_on_the_store_clock_and_has_used_an_attempt(trial: &mut Tr
     assert_eq!(trial.claim(worker, 9).len(), 0);
     trial.now.store += 100;
     let again = trial.claim(worker, 9).remove(0);
-    assert_eq!((again.id, again.attempt, again.crashes), (run.id, 2, 0));
+    assert_eq!((again.id, again.attempt, again.lost), (run.id, 2, 0));
     assert_eq!((again.due_at, again.payload), (run.due_at, run.payload));
 }
 
@@ -148,7 +148,7 @@ fn a_released_run_is_ready_and_has_not_used_an_attempt(trial: &mut Trial) {
     assert_eq!(trial.state(run.id), Some(State::Ready));
     assert_eq!(trial.attempts(run.id), []);
     let again = trial.claim(worker, 9).remove(0);
-    assert_eq!((again.attempt, again.crashes), (1, 0));
+    assert_eq!((again.attempt, again.lost), (1, 0));
     assert_ne!(again.claim, run.claim);
 }
 

@@ -9,7 +9,7 @@ use super::limits::Limits;
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::RunId;
-use crate::store::{ClaimRequest, Claimed, ClaimedRun, Limit, NextDue};
+use crate::store::{ClaimId, ClaimRequest, Claimed, ClaimedRun, Limit, NextDue, WorkerId};
 
 /// So many scheduled runs become ready in one claim at most; the next claim follows at once.
 const PROMOTE: u32 = 1000;
@@ -25,11 +25,31 @@ const PROMOTE_STORE: &str = "
     UPDATE afterhours_runs SET state = 0 WHERE id IN (
         SELECT id FROM afterhours_runs WHERE state = 1 AND due_store <= ?1 ORDER BY due_store LIMIT ?2)";
 
-/// One seek in the index for each kind that has ready runs, however many runs it has.
-const NEXT_KIND: &str =
-    "SELECT kind FROM afterhours_runs WHERE state = 0 AND kind > ?1 ORDER BY kind LIMIT 1";
-const CANDIDATES: &str = "SELECT id, priority FROM afterhours_runs WHERE state = 0 AND kind = ?1 ORDER BY priority DESC, id LIMIT ?2";
-const READ: &str = "SELECT attempts, crashes, enqueued_at, due_at, options, payload FROM afterhours_runs WHERE id = ?1";
+/// Where ready runs are looked for.
+struct Among {
+    /// One seek in the index for each kind that has ready runs, however many runs it has.
+    next_kind: &'static str,
+    candidates: &'static str,
+    are_suspects: bool,
+}
+
+const UNSUSPECTED: Among = Among {
+    next_kind: "SELECT kind FROM afterhours_runs WHERE state = 0 AND suspect = 0 AND kind > ?1 ORDER BY kind LIMIT 1",
+    candidates: "
+        SELECT id, priority FROM afterhours_runs WHERE state = 0 AND suspect = 0 AND kind = ?1
+        ORDER BY priority DESC, id LIMIT ?2",
+    are_suspects: false,
+};
+const SUSPECTS: Among = Among {
+    next_kind: "SELECT kind FROM afterhours_runs WHERE state = 0 AND suspect = 1 AND kind > ?1 ORDER BY kind LIMIT 1",
+    candidates: "
+        SELECT id, priority FROM afterhours_runs WHERE state = 0 AND suspect = 1 AND kind = ?1
+        ORDER BY priority DESC, id LIMIT ?2",
+    are_suspects: true,
+};
+const HAS_SUSPECT: &str = "
+    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 2 AND suspect = 1 AND claim BETWEEN ?1 AND ?2)";
+const READ: &str = "SELECT attempts, lost, enqueued_at, due_at, options, payload FROM afterhours_runs WHERE id = ?1";
 const CLAIM: &str = "UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id = ?1";
 
 pub(super) fn claim(
@@ -42,7 +62,10 @@ pub(super) fn claim(
     let wall = promote(conn, [NEXT_WALL, PROMOTE_WALL], now.wall)?;
     let store = promote(conn, [NEXT_STORE, PROMOTE_STORE], now.store)?;
     let mut limits = Limits::default();
-    let candidates = candidates(conn, kinds, &mut limits, request)?;
+    let mut found = Vec::new();
+    find(conn, kinds, &mut limits, request, &UNSUSPECTED, &mut found)?;
+    find(conn, kinds, &mut limits, request, &SUSPECTS, &mut found)?;
+    let candidates = choose(conn, &mut limits, request, found)?;
     *held_up |= limits.any_reached();
     let mut runs = Vec::with_capacity(candidates.len());
     let (mut read, mut take) = (conn.prepare_cached(READ)?, conn.prepare_cached(CLAIM)?);
@@ -83,18 +106,20 @@ struct Candidate {
     id: i64,
     kind: i64,
     limit: Option<Limit>,
+    is_suspect: bool,
 }
 
-/// The first runs that the worker wants, in its order.
-fn candidates(
+/// Of each kind that the worker wants the first runs.
+fn find(
     conn: &Connection,
     kinds: &mut Kinds,
     limits: &mut Limits,
     request: &ClaimRequest,
-) -> Result<Vec<Candidate>, Error> {
-    let mut found = Vec::new();
-    let mut next_kind = conn.prepare_cached(NEXT_KIND)?;
-    let mut read = conn.prepare_cached(CANDIDATES)?;
+    among: &Among,
+    found: &mut Vec<Candidate>,
+) -> Result<(), Error> {
+    let mut next_kind = conn.prepare_cached(among.next_kind)?;
+    let mut read = conn.prepare_cached(among.candidates)?;
     let mut after = i64::MIN;
     while let Some(kind) = next_kind.query_row([after], |row| row.get(0)).optional()? {
         after = kind;
@@ -114,6 +139,7 @@ fn candidates(
                     id: row.get(0)?,
                     kind,
                     limit,
+                    is_suspect: among.are_suspects,
                 })
             };
             for candidate in read.query_map(params![kind, most], candidate)? {
@@ -121,12 +147,36 @@ fn candidates(
             }
         }
     }
+    Ok(())
+}
+
+/// The first runs in the worker's order, as far as they may start.
+fn choose(
+    conn: &Connection,
+    limits: &mut Limits,
+    request: &ClaimRequest,
+    mut found: Vec<Candidate>,
+) -> Result<Vec<Candidate>, Error> {
+    let mut may_suspect = found.iter().any(|candidate| candidate.is_suspect)
+        && !has_suspect(conn, request.claim.worker())?;
     found.sort_unstable();
-    let taken = found
-        .into_iter()
-        .filter(|candidate| candidate.limit.is_none_or(|limit| limits.take(limit)))
-        .take(usize::try_from(request.limit).unwrap_or(usize::MAX));
-    Ok(taken.collect())
+    let may_start = |candidate: &Candidate| {
+        if candidate.is_suspect && !may_suspect {
+            return false;
+        }
+        let may_start = candidate.limit.is_none_or(|limit| limits.take(limit));
+        may_suspect &= !(candidate.is_suspect && may_start);
+        may_start
+    };
+    let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
+    Ok(found.into_iter().filter(may_start).take(most).collect())
+}
+
+/// Whether a suspect is at work in this worker.
+fn has_suspect(conn: &Connection, worker: WorkerId) -> Result<bool, Error> {
+    let (first, last) = ClaimId::range_of(worker);
+    let mut has = conn.prepare_cached(HAS_SUSPECT)?;
+    Ok(has.query_row([first, last], |row| row.get(0))?)
 }
 
 fn claimed_run(
@@ -141,7 +191,7 @@ fn claimed_run(
         claim: request.claim,
         kind,
         attempt: row.get::<_, u32>(0)?.saturating_add(1),
-        crashes: row.get(1)?,
+        lost: row.get(1)?,
         enqueued_at,
         due_at: row.get::<_, Option<_>>(3)?.unwrap_or(enqueued_at),
         options: row.get(4)?,

@@ -11,7 +11,7 @@ use crate::store::{ClaimId, Ending, Settlement};
 
 const FINISH: &str = "
     UPDATE afterhours_runs
-    SET state = ?3, claim = NULL, cancel_keep = NULL, finished_at = ?4, expires = ?5, note = ?6, result = ?7
+    SET state = ?3, claim = NULL, suspect = 0, crashes = 0, cancel_keep = NULL, finished_at = ?4, expires = ?5, note = ?6, result = ?7
     WHERE id = ?1 AND claim IS ?2";
 /// The row with the highest id stays, so that its id is not given out again; pruning takes it later.
 const DELETE: &str = "

@@ -17,7 +17,7 @@ pub(crate) mod schedules;
 pub(crate) mod schema;
 mod tick;
 mod unique;
-mod workers;
+pub(crate) mod workers;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,8 +26,9 @@ use rusqlite::Connection;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimId, ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, NewRun, Parked, RunView,
-    ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted, WorkerId, WorkerRow,
+    ClaimId, ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, Loss, NewRun, NewWorker,
+    Parked, RunView, ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted, WorkerId,
+    WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -216,12 +217,20 @@ impl Store for Core {
         )
     }
 
-    fn register(&mut self, slot: i64, now: Now) -> Result<WorkerId, Error> {
-        // The caller holds the lock of `slot`, so whoever is registered with it is dead.
-        if let Some(dead) = workers::holder(&self.conn, slot)? {
-            self.rescue(dead, u32::MAX, now)?;
+    fn register(&mut self, worker: &NewWorker, now: Now) -> Result<WorkerId, Error> {
+        // The caller holds the lock of that byte, so whoever is registered with it is dead.
+        if let Some(dead) = workers::holder(&self.conn, worker)? {
+            self.rescue(dead, Loss::Died, u32::MAX, now)?;
         }
-        workers::register(&self.conn, slot, now)
+        workers::register(&self.conn, worker, now)
+    }
+
+    fn is_registered(&mut self, worker: WorkerId) -> Result<bool, Error> {
+        workers::is_registered(&self.conn, worker)
+    }
+
+    fn stopping(&mut self, worker: WorkerId) -> Result<(), Error> {
+        workers::stopping(&self.conn, worker)
     }
 
     fn unregister(&mut self, worker: WorkerId) -> Result<(), Error> {
@@ -232,8 +241,11 @@ impl Store for Core {
         workers::list(&self.conn)
     }
 
-    fn rescue(&mut self, worker: WorkerId, limit: u32, now: Now) -> Result<u32, Error> {
-        let rescued = rescue::rescue(&self.conn, &mut self.effects, worker, limit, now)?;
+    fn rescue(&mut self, worker: WorkerId, loss: Loss, limit: u32, now: Now) -> Result<u32, Error> {
+        let rescued = rescue::rescue(&self.conn, &mut self.effects, worker, loss, limit, now)?;
+        if !self.effects.finished.is_empty() && std::mem::take(&mut self.held_up) {
+            self.effects.ready = true;
+        }
         if rescued < limit {
             // Nothing of it is left.
             workers::unregister(&self.conn, worker)?;

@@ -1,61 +1,122 @@
-//! Rescue: what a dead worker had claimed becomes ready again, or ends if it was asked to.
+//! Rescue: what a lost worker had claimed becomes ready again, or ends if it was asked to or has crashed too often.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::cancel::by_a_caller;
 use super::finish::finish;
 use super::prune::count;
-use crate::clock::{Millis, Now};
+use super::workers::is_stopping;
+use crate::clock::{Millis, Now, duration_millis};
 use crate::error::Error;
-use crate::run::{AttemptOutcome, RunId};
-use crate::store::{ClaimId, Effects, Settlement, WorkerId};
+use crate::run::{AttemptOutcome, KEEP_FAILED, RunId};
+use crate::store::{
+    ClaimId, Effects, Ending, Loss, MOST_CRASHES, SUSPECT_CRASHES, Settlement, WorkerId,
+};
 
-const CLAIMED: &str =
-    "SELECT id, claim, cancel_keep FROM afterhours_runs WHERE claim BETWEEN ?1 AND ?2 LIMIT ?3";
+const CLAIMED: &str = "
+    SELECT id, claim, cancel_keep, crashes FROM afterhours_runs
+    WHERE claim BETWEEN ?1 AND ?2 LIMIT ?3";
 const RECORD: &str = "
     INSERT INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
     SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id), attempts, ?2, ?3, started_at, ?4
     FROM afterhours_runs WHERE id = ?1";
-const RESCUE: &str =
-    "UPDATE afterhours_runs SET state = 0, claim = NULL, crashes = crashes + 1 WHERE id = ?1";
+const RESCUE: &str = "
+    UPDATE afterhours_runs SET state = 0, claim = NULL, lost = lost + 1, crashes = ?2, suspect = ?3
+    WHERE id = ?1";
+const CRASHED: &str = "UPDATE afterhours_runs SET lost = lost + 1, crashes = ?2 WHERE id = ?1";
 
-/// The caller holds the dead worker's lock.
+/// A run that was at work.
+struct Left {
+    id: i64,
+    claim: i64,
+    cancel_keep: Option<Millis>,
+    crashes: u32,
+}
+
+/// The caller holds the dead worker's lock, or has seen it frozen.
 pub(super) fn rescue(
     conn: &Connection,
     effects: &mut Effects,
     worker: WorkerId,
+    loss: Loss,
     limit: u32,
     now: Now,
 ) -> Result<u32, Error> {
     let (first, last) = ClaimId::range_of(worker);
-    let claimed: Vec<(i64, i64, Option<Millis>)> = conn
+    let left: Vec<Left> = conn
         .prepare_cached(CLAIMED)?
-        .query_map(params![first, last, limit], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
+        .query_map(params![first, last, limit], left)?
         .collect::<Result<_, _>>()?;
-    for (id, claim, cancel_keep) in &claimed {
-        conn.prepare_cached(RECORD)?.execute(params![
-            id,
-            AttemptOutcome::WorkerLost.code(),
-            "worker lost",
-            now.wall
-        ])?;
-        match cancel_keep {
-            Some(keep) => {
-                let settlement = Settlement {
-                    id: RunId(*id),
-                    claim: ClaimId(*claim),
-                    ending: by_a_caller(*keep),
-                };
-                finish(conn, &settlement, now)?;
-                effects.finished.push((settlement.id, settlement.ending));
-            }
+    let accuses = loss == Loss::Died && !is_stopping(conn, worker)?;
+    for run in &left {
+        let crashes = run.crashes.saturating_add(u32::from(accuses));
+        match end_of(run, crashes) {
+            Some(ending) => end(conn, effects, run, ending, now)?,
             None => {
-                conn.prepare_cached(RESCUE)?.execute([id])?;
+                record(conn, run, now)?;
+                let is_suspect = crashes >= SUSPECT_CRASHES;
+                conn.prepare_cached(RESCUE)?
+                    .execute(params![run.id, crashes, is_suspect])?;
                 effects.ready = true;
             }
         }
     }
-    Ok(count(claimed.len()))
+    Ok(count(left.len()))
+}
+
+/// How it ends, if this was its last attempt.
+fn end_of(run: &Left, crashes: u32) -> Option<Ending> {
+    if let Some(keep) = run.cancel_keep {
+        return Some(by_a_caller(keep));
+    }
+    (crashes >= MOST_CRASHES).then(|| Ending::Failed {
+        outcome: AttemptOutcome::WorkerLost,
+        error: format!("its worker died {crashes} times in a row while it was at work, the last time as the only suspect"),
+        keep: duration_millis(KEEP_FAILED),
+    })
+}
+
+fn end(
+    conn: &Connection,
+    effects: &mut Effects,
+    run: &Left,
+    ending: Ending,
+    now: Now,
+) -> Result<(), Error> {
+    let has_crashed = matches!(ending, Ending::Failed { .. });
+    // The end of one that fails has its entry in the history.
+    if !has_crashed {
+        record(conn, run, now)?;
+    }
+    let settlement = Settlement {
+        id: RunId(run.id),
+        claim: ClaimId(run.claim),
+        ending,
+    };
+    finish(conn, &settlement, now)?;
+    if has_crashed {
+        conn.prepare_cached(CRASHED)?
+            .execute(params![run.id, MOST_CRASHES])?;
+    }
+    effects.finished.push((settlement.id, settlement.ending));
+    Ok(())
+}
+
+fn record(conn: &Connection, run: &Left, now: Now) -> Result<(), Error> {
+    conn.prepare_cached(RECORD)?.execute(params![
+        run.id,
+        AttemptOutcome::WorkerLost.code(),
+        "worker lost",
+        now.wall
+    ])?;
+    Ok(())
+}
+
+fn left(row: &Row<'_>) -> rusqlite::Result<Left> {
+    Ok(Left {
+        id: row.get(0)?,
+        claim: row.get(1)?,
+        cancel_keep: row.get(2)?,
+        crashes: row.get(3)?,
+    })
 }

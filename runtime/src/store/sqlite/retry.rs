@@ -8,10 +8,10 @@ use crate::run::AttemptOutcome;
 use crate::store::{Effects, Ending, Settlement};
 
 const RETRY: &str = "
-    UPDATE afterhours_runs SET state = 1, claim = NULL, due_store = ?3, due_wall = NULL
+    UPDATE afterhours_runs SET state = 1, claim = NULL, suspect = 0, crashes = 0, due_store = ?3, due_wall = NULL
     WHERE id = ?1 AND claim = ?2";
 const SNOOZE: &str = "
-    UPDATE afterhours_runs SET state = 1, claim = NULL, due_store = ?3, due_wall = NULL, attempts = attempts - 1
+    UPDATE afterhours_runs SET state = 1, claim = NULL, suspect = 0, crashes = 0, due_store = ?3, due_wall = NULL, attempts = attempts - 1
     WHERE id = ?1 AND claim = ?2";
 const RECORD: &str = "
     INSERT INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)

@@ -30,7 +30,12 @@ const V1: &str = "
         state       INTEGER NOT NULL,
         priority    INTEGER NOT NULL,
         attempts    INTEGER NOT NULL DEFAULT 0,
+        -- Attempts that ended with the loss of their worker; they use up no retries.
+        lost        INTEGER NOT NULL DEFAULT 0,
+        -- How often in a row a worker died while this was at work; 0 again when an attempt ends.
         crashes     INTEGER NOT NULL DEFAULT 0,
+        -- It has crashed so often that only one such run is at work in each worker.
+        suspect     INTEGER NOT NULL DEFAULT 0,
         claim       INTEGER,
         -- Set while a running run is asked to end: how long it then stays.
         cancel_keep INTEGER,
@@ -46,7 +51,8 @@ const V1: &str = "
         payload     BLOB NOT NULL,
         result      BLOB
     ) STRICT;
-    CREATE INDEX afterhours_ready ON afterhours_runs (kind, priority DESC) WHERE state = 0;
+    CREATE INDEX afterhours_ready ON afterhours_runs (kind, priority DESC) WHERE state = 0 AND suspect = 0;
+    CREATE INDEX afterhours_suspects ON afterhours_runs (state, kind, priority DESC) WHERE suspect = 1;
     CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE state = 1 AND due_wall IS NOT NULL;
     CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE state = 1 AND due_store IS NOT NULL;
     CREATE INDEX afterhours_claimed ON afterhours_runs (claim) WHERE claim IS NOT NULL;
@@ -68,9 +74,15 @@ const V1: &str = "
     -- AUTOINCREMENT: claim numbers start with the worker's id and must never come back.
     CREATE TABLE afterhours_workers (
         id         INTEGER PRIMARY KEY AUTOINCREMENT,
-        slot       INTEGER NOT NULL UNIQUE,
+        slot       INTEGER NOT NULL,
+        -- Which lock file its byte is in, and which boot of which machine it runs in.
+        lock_file  INTEGER NOT NULL,
+        boot       TEXT NOT NULL,
         pid        INTEGER NOT NULL,
-        started_at INTEGER NOT NULL
+        started_at INTEGER NOT NULL,
+        -- It was told to stop: if it dies now, somebody may have been tired of waiting.
+        stopping   INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (lock_file, slot)
     ) STRICT;
 
     -- Either `every` (milliseconds on the store's clock) or `cron` with `timezone` (on the wall clock).

@@ -8,11 +8,11 @@ use proptest::sample::Index;
 use super::super::model::{LIMITED, Model};
 use super::super::{
     ClaimId, Due, Effects, Ending, KeepCaps, Kind, Millis, NewRun, RunId, Settlement, State, Trial,
-    WorkerId, cancelled, done, every_ending, failed, ids, kind, park, retry,
+    WorkerId, cancelled, done, every_ending, failed, ids, kind, park, retry, worker,
 };
 use super::{Right, Step, Twin, When};
 use crate::job::Overlap;
-use crate::store::{ClaimRequest, Limit, NextDue, Parked, Tick, Ticked, Unique, Wanted};
+use crate::store::{ClaimRequest, Limit, Loss, NextDue, Parked, Tick, Ticked, Unique, Wanted};
 
 const QUEUES: [&str; 3] = ["default", "mail", "video"];
 const SCHEDULES: [&str; 2] = ["hourly", "daily"];
@@ -63,7 +63,11 @@ impl Life {
                 ending,
                 claim,
             } => self.settle(run, *keep, ending, *claim),
-            Step::Rescue { slot, limit } => self.rescue(*slot, *limit),
+            Step::Rescue { slot, froze, limit } => {
+                let loss = if *froze { Loss::Froze } else { Loss::Died };
+                self.rescue(*slot, loss, *limit);
+            }
+            Step::Stopping { slot } => self.stopping(*slot),
             Step::Register { slot } => self.register(*slot),
             Step::Unregister { slot } => self.unregister(*slot),
             Step::Tick {
@@ -154,14 +158,14 @@ impl Life {
         let (claimed, effects) = self.trial.watched(|store, now| store.claim(&request, now));
         assert_effects(&effects, false, NextDue::default(), &[]);
         let claimable = self.model.claimable(self.trial.now, rank);
-        let expected = self.model.within_limit(claimable, limit, most);
+        let expected = self.model.within_limit(worker, claimable, limit, most);
         assert_eq!(ids(&claimed.runs), expected);
         assert_eq!(claimed.next, self.model.next_due());
         for run in claimed.runs {
             self.model.take(run.id, run.claim, worker, self.trial.now);
             let known = &self.model.runs[&run.id];
             assert_eq!(run.claim, request.claim);
-            assert_eq!((run.attempt, run.crashes), (known.attempts, known.crashes));
+            assert_eq!((run.attempt, run.lost), (known.attempts, known.lost));
             assert_eq!(
                 (run.enqueued_at, run.due_at),
                 (known.enqueued_at, known.due_at)
@@ -275,16 +279,16 @@ impl Life {
             .is_some_and(|(held, _)| held == *claim)
     }
 
-    fn rescue(&mut self, slot: i64, limit: u32) {
+    fn rescue(&mut self, slot: i64, loss: Loss, limit: u32) {
         let Some(&worker) = self.model.workers.get(&slot) else {
             return;
         };
         let (count, effects) = self
             .trial
-            .watched(|store, now| store.rescue(worker, limit, now));
-        let (rescued, ended) = self.follow_rescue(worker);
+            .watched(|store, now| store.rescue(worker, loss, limit, now));
+        let (rescued, ended, told) = self.follow_rescue(worker, loss);
         assert_eq!(count, rescued);
-        let ready = rescued > u32::try_from(ended.len()).unwrap();
+        let ready = told || rescued > u32::try_from(ended.len()).unwrap();
         assert_effects(&effects, ready, NextDue::default(), &ended);
         assert!(self.model.claimed_by(worker).is_empty() || rescued == limit);
         if rescued < limit {
@@ -292,27 +296,36 @@ impl Life {
         }
     }
 
-    /// Any of a worker's runs may come first; the store tells which did.
-    fn follow_rescue(&mut self, worker: WorkerId) -> (u32, Vec<RunId>) {
+    /// Any of a worker's runs may come first; the store tells which did. Also says whether others are told that places
+    /// are free again.
+    fn follow_rescue(&mut self, worker: WorkerId, loss: Loss) -> (u32, Vec<RunId>, bool) {
         let mut rescued = 0;
         let mut ended = Vec::new();
         for id in self.model.claimed_by(worker) {
             if self.trial.state(id) != Some(State::Running) {
-                if self.model.rescue(id, self.trial.now) {
+                if self.model.rescue(id, loss, self.trial.now) {
                     ended.push(id);
                 }
                 rescued += 1;
             }
         }
-        (rescued, ended)
+        let told = !ended.is_empty() && std::mem::take(&mut self.model.held_up);
+        (rescued, ended, told)
     }
 
     fn register(&mut self, slot: i64) {
         let worker = self.trial.register(slot);
         if let Some(dead) = self.model.workers.insert(slot, worker) {
             assert!(worker.0 > dead.0, "a worker's number came back");
-            self.follow_rescue(dead);
+            self.follow_rescue(dead, Loss::Died);
             assert_eq!(self.model.claimed_by(dead), []);
+        }
+    }
+
+    fn stopping(&mut self, slot: i64) {
+        if let Some(&worker) = self.model.workers.get(&slot) {
+            self.trial.within(|store, _| store.stopping(worker));
+            self.model.stopping.insert(worker);
         }
     }
 
@@ -389,7 +402,7 @@ impl Life {
                 .settle(&Settlement { id, claim, ending }, now)
                 .unwrap();
         }
-        store.register(2, now).unwrap();
+        store.register(&worker(2), now).unwrap();
         if crash {
             self.trial.fixture.crash();
         } else {

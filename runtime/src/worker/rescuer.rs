@@ -1,0 +1,111 @@
+//! Takes back the runs of workers that died or froze, and notices that this worker itself was given up.
+
+use std::time::{Duration, Instant};
+
+use super::shared::Shared;
+use super::stillness::Stillness;
+use crate::error::Error;
+use crate::liveness::{LockFile, LockFileId};
+use crate::store::{Loss, WorkerRow};
+
+/// A worker with claims that has not moved for so long is given up; it finds out when it moves again.
+const FROZEN: Duration = Duration::from_secs(15);
+/// Runs taken back in one transaction.
+const STEP: u32 = 500;
+
+pub(super) struct Rescuer {
+    /// Opened once more, because locks of one opening do not keep each other out.
+    lock: LockFile,
+    id: Option<LockFileId>,
+    stillness: Stillness,
+    last_round: Instant,
+}
+
+impl Rescuer {
+    /// `None` in memory, where nobody else can be.
+    pub(super) fn new(shared: &Shared) -> Result<Option<Self>, Error> {
+        let Some(lock) = shared.client().lock_file()? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            id: lock.id().map_err(lock_error)?,
+            lock,
+            stillness: Stillness::default(),
+            last_round: Instant::now(),
+        }))
+    }
+
+    /// Looks at all workers once.
+    pub(super) async fn round(&mut self, shared: &Shared) -> Result<(), Error> {
+        let me = shared.id();
+        let workers = shared.client().workers().await?;
+        if workers.iter().all(|worker| worker.id != me) {
+            shared.was_given_up(me);
+        }
+        // On this process's own clock, which stands still when the machine does.
+        let passed = self.last_round.elapsed();
+        self.last_round = Instant::now();
+        self.stillness.keep_only(&workers);
+        for worker in workers.iter().filter(|worker| worker.id != me) {
+            self.look_at(shared, worker, passed).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_at(
+        &mut self,
+        shared: &Shared,
+        worker: &WorkerRow,
+        passed: Duration,
+    ) -> Result<(), Error> {
+        // The bytes of another lock file tell nothing of this worker: it may live, and then moves on as we do.
+        let is_of_this_file = self.id == Some(LockFileId(worker.lock_file));
+        if is_of_this_file && self.lock.try_lock(worker.slot).map_err(lock_error)? {
+            // Held over the transactions, so that no new worker takes the byte meanwhile.
+            let rescued = rescue(shared, worker, Loss::Died).await;
+            self.lock.unlock(worker.slot).map_err(lock_error)?;
+            return rescued;
+        }
+        let beat = is_of_this_file.then(|| self.lock.last_beat(worker.slot));
+        let beat = beat.transpose().map_err(lock_error)?;
+        if self.stillness.of(worker, beat, passed) >= FROZEN {
+            rescue(shared, worker, Loss::Froze).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn rescue(shared: &Shared, worker: &WorkerRow, loss: Loss) -> Result<(), Error> {
+    let id = worker.id;
+    let mut runs = 0;
+    loop {
+        let now = shared.client().now();
+        let rescued = shared
+            .client()
+            .write(STEP as usize, move |store| {
+                store.rescue(id, loss, STEP, now)
+            })
+            .await?;
+        runs += rescued;
+        if rescued < STEP {
+            break;
+        }
+    }
+    let (worker, pid) = (id.0, worker.pid);
+    match loss {
+        Loss::Died => {
+            tracing::warn!(target: "afterhours", worker, pid, runs, "a worker is gone: its runs were taken back");
+        }
+        Loss::Froze => {
+            tracing::warn!(target: "afterhours", worker, pid, runs, "a worker has not moved for {FROZEN:?}: its runs were taken back");
+        }
+    }
+    Ok(())
+}
+
+fn lock_error(source: std::io::Error) -> Error {
+    Error::Io {
+        what: "the lock file could not be asked".to_owned(),
+        source,
+    }
+}
