@@ -33,6 +33,7 @@ mod codec;
 mod config;
 mod context;
 mod error;
+mod failpoint;
 mod handle;
 mod heap;
 mod job;

@@ -14,6 +14,7 @@ use tracing::Span;
 use super::sqlite::{BeginError, Core};
 use super::{Effects, Store};
 use crate::error::Error;
+use crate::failpoint;
 
 /// How long a command waits for another process's write transaction.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -343,12 +344,16 @@ impl Shared {
             }
             return self.commit_apart(core, batch, patience);
         }
+        failpoint::reached("before-commit");
         match core.commit() {
             Ok(effects) => {
+                failpoint::reached("after-commit");
                 for command in batch {
                     command.answer(Ok(()));
                 }
+                failpoint::reached("after-answer");
                 (self.on_commit)(effects);
+                failpoint::reached("after-wake");
                 Vec::new()
             }
             Err(error) => fail(batch, &error),

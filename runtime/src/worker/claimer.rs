@@ -11,6 +11,7 @@ use super::looker::Looker;
 use super::shared::{Ended, Phase, Shared};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::failpoint;
 use crate::run::RunId;
 use crate::store::{
     ClaimId, ClaimRequest, Claimed, ClaimedRun, Ending, NextDue, Settlement, Store, Wanted,
@@ -56,12 +57,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 ..
             }) => {
                 look = false;
+                if !ended.is_empty() {
+                    failpoint::reached("after-settle");
+                }
                 shared.written(&ended);
                 shared.cancel(&cancelling);
                 let more = places
                     .as_ref()
                     .is_none_or(|places| claimed.runs.len() == places.num_permits());
                 let next = claimed.next;
+                if !claimed.runs.is_empty() {
+                    failpoint::reached("after-claim");
+                }
                 start(&shared, claimed, places).await;
                 if !more {
                     look = sleep(&shared, &mut looker, Some(next)).await;

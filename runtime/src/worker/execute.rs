@@ -15,6 +15,7 @@ use crate::call::{Attempt, Call, Outcome};
 use crate::clock::{Clock, duration_millis, from_millis};
 use crate::codec::advice;
 use crate::context::{CURRENT, Cancel, Context, Inner};
+use crate::failpoint;
 use crate::job::JobDef;
 use crate::job_error::{JobError, Verdict};
 use crate::options::{Options, Policy};
@@ -80,7 +81,9 @@ fn context(
 }
 
 async fn attempt(shared: Arc<Shared>, job: &'static JobDef, policy: Policy, context: Context) {
+    failpoint::reached("before-attempt");
     let end = perform(&shared, job, &policy, &context).await;
+    failpoint::reached("after-attempt");
     // The next run can be claimed in the transaction that writes this one's end.
     context.inner().slot.end();
     // The text and the destructor of an error are the job's code too.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::shared::Shared;
 use super::stillness::Stillness;
 use crate::error::Error;
+use crate::failpoint;
 use crate::liveness::{LockFile, LockFileId};
 use crate::store::{Loss, WorkerRow};
 
@@ -63,6 +64,7 @@ impl Rescuer {
         if is_of_this_file && self.lock.try_lock(worker.slot).map_err(lock_error)? {
             // Held over the transactions, so that no new worker takes the byte meanwhile.
             let rescued = rescue(shared, worker, Loss::Died).await;
+            failpoint::reached("after-rescue");
             self.lock.unlock(worker.slot).map_err(lock_error)?;
             return rescued;
         }
@@ -90,6 +92,7 @@ async fn rescue(shared: &Shared, worker: &WorkerRow, loss: Loss) -> Result<(), E
         if rescued < STEP {
             break;
         }
+        failpoint::reached("between-rescues");
     }
     let (worker, pid) = (id.0, worker.pid);
     match loss {

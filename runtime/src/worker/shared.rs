@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::clock::this_boot;
 use crate::context::Context;
 use crate::error::Error;
+use crate::failpoint;
 use crate::job::Fit;
 use crate::liveness::{LockFile, LockFileId};
 use crate::registry::Registry;
@@ -142,6 +143,7 @@ impl Shared {
             pid: std::process::id(),
         };
         let id = register(&client, &identity).await?;
+        failpoint::reached("after-register");
         let shared = Arc::new(Self {
             id: AtomicI64::new(id.0),
             identity,

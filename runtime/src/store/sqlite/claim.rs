@@ -8,6 +8,7 @@ use super::Kinds;
 use super::limits::Limits;
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::failpoint;
 use crate::run::RunId;
 use crate::store::{ClaimId, ClaimRequest, Claimed, ClaimedRun, Limit, NextDue, WorkerId};
 
@@ -75,6 +76,7 @@ pub(super) fn claim(
             claimed_run(row, candidate.id, request, kind)
         })?;
         take.execute(params![candidate.id, request.claim.0, now.wall])?;
+        failpoint::reached("in-claim");
         runs.push(run);
     }
     Ok(Claimed {

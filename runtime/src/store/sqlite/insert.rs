@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::{Kinds, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::failpoint;
 use crate::run::{RunId, State};
 use crate::store::{Due, Effects, Inserted, NewRun};
 
@@ -85,5 +86,6 @@ fn insert_due(
         run.payload
     ];
     conn.prepare_cached(INSERT)?.execute(values)?;
+    failpoint::reached("in-insert");
     Ok(RunId(conn.last_insert_rowid()))
 }

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::failpoint;
 use crate::run::{AttemptRecord, RunId};
 
 pub(crate) use open::{Location, Settings, check_file, open_reader, open_writer, with_suffix};
@@ -182,6 +183,7 @@ impl Store for Core {
             Ending::Release => release::release(&self.conn, &mut self.effects, settlement)?,
             Ending::Park { reason } => park::park(&self.conn, settlement, reason)?,
         };
+        failpoint::reached("in-settle");
         if held && std::mem::take(&mut self.held_up) {
             self.effects.ready = true;
         }

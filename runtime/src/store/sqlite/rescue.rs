@@ -8,6 +8,7 @@ use super::prune::count;
 use super::workers::is_stopping;
 use crate::clock::{Millis, Now, duration_millis};
 use crate::error::Error;
+use crate::failpoint;
 use crate::run::{AttemptOutcome, KEEP_FAILED, RunId};
 use crate::store::{
     ClaimId, Effects, Ending, Loss, MOST_CRASHES, SUSPECT_CRASHES, Settlement, WorkerId,
@@ -60,6 +61,7 @@ pub(super) fn rescue(
                 effects.ready = true;
             }
         }
+        failpoint::reached("in-rescue");
     }
     Ok(count(left.len()))
 }

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::clock::{Clock, Millis};
 use crate::error::Error;
+use crate::failpoint;
 
 /// The newest schema this build knows.
 pub(crate) const VERSION: i64 = 1;
@@ -162,6 +163,7 @@ pub(crate) fn migrate(conn: &mut Connection) -> Result<(), Error> {
     tx.execute_batch(META)?;
     for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         tx.execute_batch(step)?;
+        failpoint::reached("in-migration");
     }
     set(&tx, "schema", &VERSION)?;
     Ok(tx.commit()?)

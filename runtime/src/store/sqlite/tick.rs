@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{Kinds, insert, schedules};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::failpoint;
 use crate::job::Overlap;
 use crate::run::{RunId, State};
 use crate::store::{Effects, Inserted, NewRun, Tick, Ticked};
@@ -57,6 +58,7 @@ pub(super) fn tick(
             Inserted { id, .. } => Ticked::Fired(id),
         }
     };
+    failpoint::reached("in-tick");
     let skipped = u32::from(ticked == Ticked::Overlap);
     conn.prepare_cached(WRITE)?.execute(params![
         &*tick.schedule,
