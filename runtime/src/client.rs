@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -15,7 +16,7 @@ use crate::joiners::Joiners;
 use crate::liveness::{LockFile, LockFileId};
 use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
-use crate::store::sqlite::{Location, Settings, check_file, open_writer, with_suffix};
+use crate::store::sqlite::{Location, Settings, check_file, lock_holder, open_writer, with_suffix};
 use crate::store::writer::Writer;
 use crate::store::{Inserted, NewRun, RunView, Store, WorkerRow};
 use crate::wake::Wakes;
@@ -104,6 +105,7 @@ impl Client {
         let settings = Settings {
             full: false,
             mmap: false,
+            busy_timeout: Duration::ZERO,
         };
         Self::opened(Location::Memory, settings, clock, true)
     }
@@ -127,8 +129,8 @@ impl Client {
         // The lock ends with `opening`.
         let opening = match &location {
             Location::File(path) => {
-                check_file(path)?;
-                Some(lock_to_open(path)?)
+                check_file(path, settings)?;
+                Some(lock_to_open(path, settings.busy_timeout)?)
             }
             Location::Memory => None,
         };
@@ -149,7 +151,7 @@ impl Client {
         let told = Arc::clone(&shared);
         let writer = Writer::start(
             core,
-            settings.full,
+            settings,
             Box::new(move |effects| {
                 told.wakes.committed(&effects);
                 if effects.schedules {
@@ -374,11 +376,18 @@ fn lock_error(source: std::io::Error) -> Error {
     }
 }
 
-fn lock_to_open(path: &Path) -> Result<LockFile, Error> {
+fn lock_to_open(path: &Path, limit: Duration) -> Result<LockFile, Error> {
     let lock = lock_file_of(path)?;
-    lock.wait_to_open().map_err(|source| Error::Io {
+    let locked = lock.wait_to_open(limit).map_err(|source| Error::Io {
         what: "the lock file could not be locked".to_owned(),
         source,
     })?;
+    if !locked {
+        return Err(Error::Busy {
+            waited: limit,
+            // Whoever opens for long is migrating, or waits for a lock itself.
+            holder: lock_holder::of(path),
+        });
+    }
     Ok(lock)
 }

@@ -1,12 +1,15 @@
 //! Opening a client, and its settings.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::blocking::blocking;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::store::sqlite::{Location, Settings};
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Client {
     /// Opens the store in this file; creates and migrates it if need be.
@@ -69,6 +72,7 @@ pub struct ClientBuilder {
     location: Location,
     durability: Durability,
     mmap: bool,
+    busy_timeout: Duration,
     clock: Clock,
 }
 
@@ -78,6 +82,7 @@ impl ClientBuilder {
             location,
             durability: Durability::default(),
             mmap: true,
+            busy_timeout: BUSY_TIMEOUT,
             clock: Clock::System,
         }
     }
@@ -92,6 +97,13 @@ impl ClientBuilder {
     /// overlay file system.
     pub fn mmap(mut self, mmap: bool) -> Self {
         self.mmap = mmap;
+        self
+    }
+
+    /// How long a call waits while somebody else holds the file's write lock; then it is [`Error::Busy`].
+    /// Default: 30 s.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
         self
     }
 
@@ -110,6 +122,7 @@ impl ClientBuilder {
         let settings = Settings {
             full: self.durability == Durability::Full,
             mmap: self.mmap,
+            busy_timeout: self.busy_timeout,
         };
         blocking(move || Client::open_blocking(self.location, settings, self.clock)).await
     }

@@ -1,6 +1,7 @@
 //! What the API returns when it cannot do what was asked: one variant for each thing a caller can do about it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::run::{Failure, RunId};
 
@@ -67,11 +68,13 @@ pub enum Error {
         /// The newest version this build knows.
         known: i64,
     },
-    /// Another process held the database's write lock for too long.
-    #[error("the database was locked by another process for {} s: look for a transaction that stays open", waited.as_secs())]
+    /// Somebody else held the database's write lock for too long.
+    #[error("the database was locked for {waited:?} by {}: look there for a transaction that stays open", called(holder.as_ref()))]
     Busy {
         /// How long the call waited.
-        waited: std::time::Duration,
+        waited: Duration,
+        /// Who held the lock, where the system tells: on Linux, and in the same container.
+        holder: Option<LockHolder>,
     },
     /// The disk is full; nothing was stored.
     #[error("the disk is full: nothing was stored, free some space and try again")]
@@ -228,6 +231,26 @@ impl Error {
             Self::Failed(failure) => Some(failure),
             _ => None,
         }
+    }
+}
+
+/// The process that holds a database's write lock: in [`Error::Busy`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockHolder {
+    /// Its number.
+    pub pid: u32,
+    /// What the system calls it, if it tells.
+    pub name: String,
+}
+
+fn called(holder: Option<&LockHolder>) -> String {
+    match holder {
+        None => "another process".to_owned(),
+        Some(holder) if holder.pid == std::process::id() => {
+            "another connection of this process".to_owned()
+        }
+        Some(LockHolder { pid, name }) => format!("process {pid} ({name})"),
     }
 }
 

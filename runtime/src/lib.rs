@@ -71,7 +71,7 @@ pub use client::Client;
 pub use codec::DecodeError;
 pub use config::{ClientBuilder, Durability};
 pub use context::Context;
-pub use error::Error;
+pub use error::{Error, LockHolder};
 pub use handle::Handle;
 pub use job::{Job, Missed, Overlap};
 pub use job_error::{Control, JobError, Result};

@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use locks::Locks;
 
@@ -35,9 +36,19 @@ impl LockFile {
         })
     }
 
-    /// Waits until no other process opens or migrates the database.
-    pub(crate) fn wait_to_open(&self) -> io::Result<()> {
-        self.locks.lock(OPENING)
+    /// Waits until no other process opens or migrates the database; false if that takes longer than this.
+    pub(crate) fn wait_to_open(&self, limit: Duration) -> io::Result<bool> {
+        let since = Instant::now();
+        let mut pause = Duration::from_micros(100);
+        while !self.try_lock(OPENING)? {
+            // The system's own waiting has no end, and whoever opens may be stopped.
+            if since.elapsed() >= limit {
+                return Ok(false);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(5));
+        }
+        Ok(true)
     }
 
     /// Which file this is. A new one is given `chance`; only whoever opens the store may do that.
@@ -151,15 +162,6 @@ mod locks {
             super::open_shared(path).map(Self)
         }
 
-        pub(super) fn lock(&self, byte: i64) -> io::Result<()> {
-            loop {
-                match fcntl(&self.0, FcntlArg::F_OFD_SETLKW(&range(libc::F_WRLCK, byte))) {
-                    Err(Errno::EINTR) => {}
-                    outcome => return outcome.map(drop).map_err(Into::into),
-                }
-            }
-        }
-
         pub(super) fn try_lock(&self, byte: i64) -> io::Result<bool> {
             match fcntl(&self.0, FcntlArg::F_OFD_SETLK(&range(libc::F_WRLCK, byte))) {
                 Ok(_) => Ok(true),
@@ -207,13 +209,6 @@ mod locks {
                 path: path.to_owned(),
                 held: Mutex::default(),
             })
-        }
-
-        pub(super) fn lock(&self, byte: i64) -> io::Result<()> {
-            let file = self.file(byte)?;
-            file.lock()?;
-            self.hold(byte, file);
-            Ok(())
         }
 
         pub(super) fn try_lock(&self, byte: i64) -> io::Result<bool> {

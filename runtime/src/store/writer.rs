@@ -11,13 +11,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::sqlite::{BeginError, Core};
+use super::sqlite::{BeginError, Core, Settings};
 use super::{Effects, Store};
 use crate::error::Error;
 use crate::failpoint;
 
-/// How long a command waits for another process's write transaction.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// A task commits at most so many rows on a thread of the runtime.
 const TASK_ROWS: usize = 512;
 
@@ -39,6 +37,8 @@ struct Shared {
     on_commit: OnCommit,
     /// Whether every commit is an fsync, which no runtime thread should wait for.
     full: bool,
+    /// How long a command waits for another process's write transaction.
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -91,13 +91,18 @@ where
 }
 
 impl Writer {
-    pub(crate) fn start(core: Core, full: bool, on_commit: OnCommit) -> Result<Self, Error> {
+    pub(crate) fn start(
+        core: Core,
+        settings: Settings,
+        on_commit: OnCommit,
+    ) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
             bell: Condvar::new(),
             core: Mutex::new(Some(core)),
             on_commit,
-            full,
+            full: settings.full,
+            patience: settings.busy_timeout,
         });
         let thread = std::thread::Builder::new()
             .name("afterhours-writer".to_owned())
@@ -276,8 +281,10 @@ impl Shared {
                 fail(batch, &Error::Closed);
                 return;
             };
-            let left = self.commit(open, batch, PATIENCE);
-            fail(left, &Error::Busy { waited: PATIENCE });
+            let left = self.commit(open, batch, self.patience);
+            if !left.is_empty() {
+                fail(left, &open.busy(self.patience));
+            }
             if open.wants_checkpoint() {
                 open.checkpoint();
             }
@@ -447,7 +454,10 @@ fn copy(error: &Error) -> Error {
         ),
     };
     match error {
-        Error::Busy { waited } => Error::Busy { waited: *waited },
+        Error::Busy { waited, holder } => Error::Busy {
+            waited: *waited,
+            holder: holder.clone(),
+        },
         Error::DiskFull => Error::DiskFull,
         Error::Closed => Error::Closed,
         Error::Unknown(source) => Error::Unknown(sqlite(source)),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use std::time::UNIX_EPOCH;
 
 use rusqlite::Connection;
@@ -18,6 +19,7 @@ use crate::store::{Effects, Store};
 const SETTINGS: Settings = Settings {
     full: false,
     mmap: false,
+    busy_timeout: Duration::from_secs(30),
 };
 const TABLES: [&str; 6] = [
     "kinds",
@@ -47,7 +49,7 @@ pub(super) fn memory() -> Trial {
 
 /// Opens as a client does.
 pub(super) fn open(path: &Path, clock: &Clock) -> Result<(Core, i64), Error> {
-    check_file(path)?;
+    check_file(path, SETTINGS)?;
     open_writer(&Location::File(path.to_owned()), SETTINGS, clock)
 }
 
@@ -176,7 +178,7 @@ impl Fixture for InMemory {
 /// A clock that shows these times.
 pub(super) fn clock_at(wall: i64, boot: i64) -> Clock {
     let manual = ManualClock::starting_at(UNIX_EPOCH);
-    manual.advance(std::time::Duration::from_millis(boot.unsigned_abs()));
+    manual.advance(Duration::from_millis(boot.unsigned_abs()));
     manual.set_wall(crate::clock::from_millis(wall));
     Clock::Manual(Arc::clone(&manual))
 }

@@ -6,6 +6,7 @@ mod finish;
 mod insert;
 mod kinds;
 mod limits;
+pub(crate) mod lock_holder;
 mod open;
 mod park;
 mod prune;
@@ -45,8 +46,8 @@ pub(crate) struct Core {
     effects: Effects,
     /// A limit has held up runs that a worker of this process wanted: a place that gets free concerns it.
     held_up: bool,
-    /// The `-wal` file, whose size decides about checkpoints. None in memory.
-    wal: Option<PathBuf>,
+    /// None in memory.
+    path: Option<PathBuf>,
     commits: u32,
 }
 
@@ -124,10 +125,18 @@ impl Core {
 
     fn wal_size(&self) -> u64 {
         // `stat` only: opening the file by any other means than SQLite would drop SQLite's locks.
-        self.wal
+        self.path
             .as_ref()
-            .and_then(|path| std::fs::metadata(path).ok())
+            .and_then(|path| std::fs::metadata(with_suffix(path, "-wal")).ok())
             .map_or(0, |file| file.len())
+    }
+
+    /// What to tell those who have waited so long in vain.
+    pub(crate) fn busy(&self, waited: Duration) -> Error {
+        Error::Busy {
+            waited,
+            holder: self.path.as_deref().and_then(lock_holder::of),
+        }
     }
 }
 
@@ -138,6 +147,7 @@ fn commit_error(error: rusqlite::Error) -> Error {
         Some(rusqlite::ErrorCode::DiskFull) => Error::DiskFull,
         Some(rusqlite::ErrorCode::DatabaseBusy) => Error::Busy {
             waited: Duration::ZERO,
+            holder: None,
         },
         _ => Error::Unknown(error),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{Core, Kinds, schema};
+use super::{Core, Kinds, lock_holder, schema};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::store::Effects;
@@ -23,12 +23,12 @@ pub(crate) struct Settings {
     /// fsync at each commit.
     pub(crate) full: bool,
     pub(crate) mmap: bool,
+    /// How long to wait for another process's write transaction.
+    pub(crate) busy_timeout: Duration,
 }
 
 /// Readers wait this long; in WAL mode only recovery after a crash makes them wait at all.
 const READER_WAITS: Duration = Duration::from_secs(5);
-/// How long opening waits for another process's transaction.
-const OPEN_WAITS: Duration = Duration::from_secs(30);
 
 /// Opens the writing connection, creates and migrates the file, and returns the offset of the store's clock.
 pub(crate) fn open_writer(
@@ -36,19 +36,19 @@ pub(crate) fn open_writer(
     settings: Settings,
     clock: &Clock,
 ) -> Result<(Core, i64), Error> {
-    let (conn, wal) = match location {
+    let (conn, path) = match location {
         Location::Memory => (Connection::open_in_memory()?, None),
-        Location::File(path) => (open_file(path)?, Some(with_suffix(path, "-wal"))),
+        Location::File(path) => (open_file(path, settings)?, Some(path.clone())),
     };
-    prepare(conn, wal, settings, clock).map_err(|error| match (error, location) {
-        (Error::Store(error), Location::File(path)) => explain(path, &error),
+    prepare(conn, path, settings, clock).map_err(|error| match (error, location) {
+        (Error::Store(error), Location::File(path)) => explain(path, settings, &error),
         (error, _) => error,
     })
 }
 
 fn prepare(
     mut conn: Connection,
-    wal: Option<PathBuf>,
+    path: Option<PathBuf>,
     settings: Settings,
     clock: &Clock,
 ) -> Result<(Core, i64), Error> {
@@ -64,7 +64,7 @@ fn prepare(
         kinds: Kinds::default(),
         held_up: false,
         effects: Effects::default(),
-        wal,
+        path,
         commits: 0,
     };
     Ok((core, offset))
@@ -87,7 +87,7 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Refuses a file that cannot be used, before anything is created or written beside it.
-pub(crate) fn check_file(path: &Path) -> Result<(), Error> {
+pub(crate) fn check_file(path: &Path, settings: Settings) -> Result<(), Error> {
     check_path(path)?;
     check_folder(path)?;
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
@@ -95,9 +95,9 @@ pub(crate) fn check_file(path: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let explain = |error: rusqlite::Error| explain(path, &error);
+    let explain = |error: rusqlite::Error| explain(path, settings, &error);
     let conn = Connection::open_with_flags(path, flags).map_err(explain)?;
-    conn.busy_timeout(OPEN_WAITS).map_err(explain)?;
+    conn.busy_timeout(settings.busy_timeout).map_err(explain)?;
     if conn.is_readonly("main").map_err(explain)? {
         return Err(Error::ReadOnly {
             path: path.to_owned(),
@@ -111,15 +111,14 @@ pub(crate) fn check_file(path: &Path) -> Result<(), Error> {
 }
 
 /// Opens the file, and makes it a WAL database if it is none yet.
-fn open_file(path: &Path) -> Result<Connection, Error> {
+fn open_file(path: &Path, settings: Settings) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(|error| explain(path, &error))?;
-    match use_wal(&conn)
-        .map_err(|error| explain(path, &error))?
-        .as_str()
-    {
+    let explain = |error: rusqlite::Error| explain(path, settings, &error);
+    let conn = Connection::open_with_flags(path, flags).map_err(explain)?;
+    conn.busy_timeout(settings.busy_timeout).map_err(explain)?;
+    match use_wal(&conn).map_err(explain)?.as_str() {
         "wal" => Ok(conn),
         mode => Err(Error::Open {
             path: path.to_owned(),
@@ -131,7 +130,6 @@ fn open_file(path: &Path) -> Result<Connection, Error> {
 }
 
 fn use_wal(conn: &Connection) -> rusqlite::Result<String> {
-    conn.busy_timeout(OPEN_WAITS)?;
     let pages: i64 = conn.query_row("PRAGMA page_count", [], |row| row.get(0))?;
     if pages == 0 {
         // Only before the first table exists; pruning gives the space back in small steps.
@@ -194,12 +192,15 @@ fn open_to_others(_: &std::fs::Metadata) -> bool {
     false
 }
 
-fn explain(path: &Path, error: &rusqlite::Error) -> Error {
+fn explain(path: &Path, settings: Settings, error: &rusqlite::Error) -> Error {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Error::NotADatabase { path },
         Some(ErrorCode::ReadOnly) => Error::ReadOnly { path },
-        Some(ErrorCode::DatabaseBusy) => Error::Busy { waited: OPEN_WAITS },
+        Some(ErrorCode::DatabaseBusy) => Error::Busy {
+            waited: settings.busy_timeout,
+            holder: lock_holder::of(&path),
+        },
         Some(ErrorCode::DiskFull) => Error::DiskFull,
         Some(ErrorCode::DatabaseCorrupt) => {
             Error::Open { path, reason: "the file is damaged (`sqlite3 FILE .recover` saves what can be read)".to_owned() }

@@ -22,9 +22,12 @@ const NOW: Now = Now {
 };
 /// Whoever waits longer has been forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(60);
+/// Nobody holds a lock that long here.
+const PATIENCE: Duration = Duration::from_secs(30);
 const SETTINGS: Settings = Settings {
     full: false,
     mmap: false,
+    busy_timeout: PATIENCE,
 };
 
 fn core(location: &Location) -> Core {
@@ -33,7 +36,7 @@ fn core(location: &Location) -> Core {
 }
 
 fn start(location: &Location, on_commit: impl Fn(Effects) + Send + Sync + 'static) -> Writer {
-    Writer::start(core(location), false, Box::new(on_commit)).unwrap()
+    Writer::start(core(location), SETTINGS, Box::new(on_commit)).unwrap()
 }
 
 fn in_memory() -> Writer {

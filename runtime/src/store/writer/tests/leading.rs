@@ -23,7 +23,11 @@ async fn many_rows_and_slow_commits_are_left_to_the_thread() {
     let writer = in_memory();
     let by = in_time(writer.call(TASK_ROWS + 1, leader)).await.unwrap();
     assert_eq!(by.as_deref(), Some(THREAD));
-    let full = Writer::start(core(&Location::Memory), true, Box::new(drop)).unwrap();
+    let full = Settings {
+        full: true,
+        ..SETTINGS
+    };
+    let full = Writer::start(core(&Location::Memory), full, Box::new(drop)).unwrap();
     let by = in_time(full.call(1, leader)).await.unwrap();
     assert_eq!(by.as_deref(), Some(THREAD));
     let by = tokio::task::spawn_blocking(move || writer.call_blocking(1, leader));
