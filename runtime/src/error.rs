@@ -87,6 +87,16 @@ pub enum Error {
     /// The store failed in another way.
     #[error("the store failed")]
     Store(#[source] rusqlite::Error),
+    /// The worker has stopped, and the store did not take its last words in time. Others take its runs back once
+    /// this process has ended, and execute them again.
+    #[error(
+        "the worker has stopped, and its store did not answer in time: {runs} of its runs are taken back by others when this process has ended; \
+         is the database locked, or the disk full?"
+    )]
+    Unwritten {
+        /// Attempts whose ends are not stored.
+        runs: usize,
+    },
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

@@ -66,6 +66,11 @@ impl Slot {
         }
     }
 
+    /// Whether the attempt has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(*self.place(), Place::Over)
+    }
+
     /// Frees the place for good.
     pub(crate) fn end(&self) {
         *self.place() = Place::Over;

@@ -77,7 +77,12 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Err(Error::Closed) => return give_up(&shared, &ended),
             Err(error) => {
                 tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "the store failed this worker; trying again");
-                settle_apart(&shared, ended).await;
+                if matches!(error, Error::Busy { .. }) {
+                    // No settlement is to blame, and each by itself would wait as long again.
+                    ended.iter().cloned().for_each(|one| shared.put_back(one));
+                } else {
+                    settle_apart(&shared, ended).await;
+                }
                 shared.client().clock().sleep(AFTER_ERROR).await;
             }
         }

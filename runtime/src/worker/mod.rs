@@ -139,11 +139,12 @@ struct Running {
 
 impl RunningWorker {
     /// Waits for SIGINT or SIGTERM, then stops. A second signal ends the process at once; its runs are then rescued
-    /// by another worker, or by this one's successor. So does a plain `fn` that does not end after the grace period:
-    /// then the process exits with 0 from here.
+    /// by another worker, or by this one's successor. Five seconds after the grace period the process exits with 0
+    /// from here if something still holds it up: a plain `fn` that does not end, or a database that somebody else has
+    /// locked. What the store did not take any more is logged, and rescued too.
     ///
     /// # Errors
-    /// If signals cannot be handled, or the store fails while the worker says goodbye.
+    /// If signals cannot be handled.
     pub async fn until_signal(mut self) -> Result {
         let mut signals = shutdown::Signals::new()?;
         signals.first().await;
@@ -152,10 +153,13 @@ impl RunningWorker {
         };
         let rest = tokio::select! {
             biased;
-            rest = shutdown::stop(running) => rest?,
+            rest = shutdown::stop(running) => rest,
             code = signals.second() => std::process::exit(code),
         };
-        if rest == Rest::Threads {
+        if let Err(error) = &rest {
+            tracing::error!(target: "afterhours", error = error as &dyn std::error::Error, "the worker could not say goodbye to its store");
+        }
+        if matches!(rest, Ok(Rest::Threads) | Err(Error::Unwritten { .. })) {
             // At the end of `main` the runtime would wait for them, deaf to further signals.
             std::process::exit(0);
         }
@@ -166,7 +170,8 @@ impl RunningWorker {
     /// back unused.
     ///
     /// # Errors
-    /// If the store fails while the worker says goodbye; its runs are then rescued later.
+    /// If the store fails while the worker says goodbye, or does not answer within five seconds after the grace
+    /// period ([`Error::Unwritten`]); its runs are then rescued later.
     pub async fn stop(mut self) -> Result {
         match self.running.take() {
             Some(running) => {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::shared::Shared;
+use super::shared::{Phase, Shared};
 use super::stillness::Stillness;
 use crate::error::Error;
 use crate::failpoint;
@@ -89,7 +89,7 @@ async fn rescue(shared: &Shared, worker: &WorkerRow, loss: Loss) -> Result<(), E
             })
             .await?;
         runs += rescued;
-        if rescued < STEP {
+        if rescued < STEP || shared.has_entered(Phase::Draining) {
             break;
         }
         failpoint::reached("between-rescues");

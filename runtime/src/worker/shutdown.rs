@@ -1,15 +1,16 @@
 //! Stopping in good order: on a signal, within the grace period, with nothing lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Running;
+use super::shared::Shared;
 use crate::error::Error;
+use crate::failpoint;
 
-/// After the grace period, dropped attempts are given back to the store within this time.
-const GIVING_BACK: Duration = Duration::from_secs(5);
-
-/// The others are told that this worker stops within this time.
-const SAYING: Duration = Duration::from_millis(500);
+/// After the grace period, what is left is given back and the worker's row removed within this time. Longer would
+/// keep the process from ending when somebody else has locked the database.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a worker leaves behind when it has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,41 +22,60 @@ pub(super) enum Rest {
 
 /// Stops a worker. What does not end is reported by name; its claim stays until it ends, or until the process does.
 pub(super) async fn stop(running: Running) -> Result<Rest, Error> {
+    let shared = Arc::clone(&running.shared);
+    shared.drain();
+    // Nothing waits for this word: it is heard late if the store is busy, and that costs little.
+    let saying = Arc::clone(&shared);
+    tokio::spawn(async move { saying.say_stopping().await });
+    let grace = shared.client().clock().sleep(shared.plan.shutdown_grace);
+    if !ended_within(shared.idle(), grace).await {
+        shared.abort();
+    }
+    // A task, so that it goes on when it has taken too long and the process does not end.
+    let farewell = tokio::spawn(farewell(running));
+    match tokio::time::timeout(FAREWELL, farewell).await {
+        // It does not panic; without a runtime there is nothing left to do.
+        Ok(ended) => ended.unwrap_or(Ok(())).map(|()| Rest::Nothing),
+        Err(_) => unfinished(&shared),
+    }
+}
+
+async fn farewell(running: Running) -> Result<(), Error> {
     let Running {
         shared,
         claimer,
         services,
     } = running;
-    shared.drain();
-    // Heard later if the store is busy; a word that comes too late costs little.
-    ended_within(shared.say_stopping(), tokio::time::sleep(SAYING)).await;
+    shared.idle().await;
     for service in services {
         // A service that panicked has ended too, and was reported by the panic hook.
         let _ = service.await;
     }
-    let clock = shared.client().clock();
-    if !ended_within(shared.idle(), clock.sleep(shared.plan.shutdown_grace)).await {
-        shared.abort();
-        ended_within(shared.idle(), tokio::time::sleep(GIVING_BACK)).await;
-    }
-    let left: Vec<String> = shared
-        .active()
-        .values()
-        .map(|context| format!("{} ({})", context.name(), context.id()))
-        .collect();
-    if !left.is_empty() {
-        tracing::error!(target: "afterhours", jobs = left.join(", "), "these attempts do not end; their runs are taken back when the process has ended");
-        return Ok(Rest::Threads);
-    }
     // A claim that was under way is given back before the worker's row goes: without it nobody would look for them.
     let _ = claimer.await;
+    failpoint::reached("before-unregister");
     let id = shared.id();
     shared
         .client()
         .write(1, move |store| store.unregister(id))
         .await?;
     tracing::info!(target: "afterhours", worker = id.0, "worker stopped");
-    Ok(Rest::Nothing)
+    Ok(())
+}
+
+/// The time is over: either attempts do not end, or the store does not take how they ended.
+fn unfinished(shared: &Shared) -> Result<Rest, Error> {
+    let active = shared.active();
+    let left: Vec<String> = active
+        .values()
+        .filter(|context| !context.inner().slot.is_over())
+        .map(|context| format!("{} ({})", context.name(), context.id()))
+        .collect();
+    if left.is_empty() {
+        return Err(Error::Unwritten { runs: active.len() });
+    }
+    tracing::error!(target: "afterhours", jobs = left.join(", "), "these attempts do not end; their runs are taken back when the process has ended");
+    Ok(Rest::Threads)
 }
 
 async fn ended_within(end: impl Future<Output = ()>, limit: impl Future<Output = ()>) -> bool {
