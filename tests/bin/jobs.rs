@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use afterhours::{Context, JobError, Result, job};
+use afterhours::{Context, Job, JobError, Result, job};
 
 use super::ledger::Ledger;
+
+/// All of them; those with a schedule are elsewhere.
+pub(crate) const ALL: [Job; 5] = [work::JOB, fall::JOB, deaf::JOB, linger::JOB, poison::JOB];
 
 /// Works for a while.
 #[job(name = "process.work", timeout = "10m")]
@@ -40,4 +43,15 @@ pub(crate) fn deaf(#[state] ledger: &Ledger, ctx: &Context, millis: u64) {
     ledger.note(ctx, "start");
     std::thread::sleep(Duration::from_millis(millis));
     ledger.note(ctx, "end");
+}
+
+/// Never ends at the first attempt.
+#[job(name = "process.linger", timeout = "10m")]
+pub(crate) async fn linger(#[state] ledger: &Ledger, ctx: &Context) -> Result<u32> {
+    ledger.note(ctx, "start");
+    if ctx.attempt() == 1 {
+        std::future::pending::<()>().await;
+    }
+    ledger.note(ctx, "end");
+    Ok(ctx.attempt())
 }

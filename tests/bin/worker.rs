@@ -2,17 +2,20 @@
 
 mod jobs;
 mod ledger;
+mod outsider;
+mod script;
 mod ticks;
 
 use std::io::Write;
 use std::time::Duration;
 
-use afterhours::{Client, Error, Job, JobError, Result, Worker, WorkerBuilder};
+use afterhours::{Client, Error, JobError, Result, Worker, WorkerBuilder};
 use ledger::Ledger;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result {
     log()?;
+    afterhours_faults::install()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
@@ -22,6 +25,12 @@ async fn main() -> Result {
         ["tick", database, ledger] => tick(database, ledger).await,
         ["fire", database] => fire(database).await,
         ["produce", database, count] => produce(database, count.parse()?).await,
+        ["script", database, ledger, durability] => script::run(database, ledger, durability).await,
+        ["serve", database] => script::serve(database).await,
+        ["open-many", database, count] => script::open_many(database, count.parse()?).await,
+        ["hold", database] => outsider::hold(database),
+        ["look", database] => outsider::look(database),
+        ["copy", database, copy] => outsider::copy(database, copy),
         ["install"] => install().await,
         ["open-as-nobody", database] => open_as_nobody(database).await,
         ["build"] => build().await,
@@ -29,18 +38,10 @@ async fn main() -> Result {
     }
 }
 
-/// The jobs without a schedule.
-const JOBS: [Job; 4] = [
-    jobs::work::JOB,
-    jobs::fall::JOB,
-    jobs::deaf::JOB,
-    jobs::poison::JOB,
-];
-
 /// Works until a signal.
 async fn work(database: &str, ledger: &str, concurrency: usize, grace: u64) -> Result {
     let worker = Worker::builder(Client::open(database).await?)
-        .jobs(JOBS)
+        .jobs(jobs::ALL)
         .state(Ledger(ledger.into()))
         .concurrency(concurrency)
         .shutdown_grace(Duration::from_millis(grace));
@@ -98,7 +99,7 @@ async fn install() -> Result {
         .err()
         .map_or_else(|| "installed twice".to_owned(), |error| error.to_string()))?;
     let _running = Worker::builder(client)
-        .jobs(JOBS)
+        .jobs(jobs::ALL)
         .state(Ledger("/dev/null".into()))
         .build()?
         .start()
@@ -123,7 +124,7 @@ fn opened(client: Result<Client, Error>) -> String {
 async fn build() -> Result {
     let client = Client::open_in_memory().await?;
     let built = Worker::builder(client)
-        .jobs(JOBS)
+        .jobs(jobs::ALL)
         .state(Ledger("/dev/null".into()))
         .build();
     say(built.map_or_else(|error| error.to_string(), |_| "built".to_owned()))
@@ -143,6 +144,13 @@ fn log() -> Result {
             .init();
     }
     Ok(())
+}
+
+/// The next line from the test; none when it has gone away.
+fn hear() -> Result<Option<String>> {
+    let mut line = String::new();
+    let count = std::io::stdin().read_line(&mut line)?;
+    Ok((count > 0).then(|| line.trim_end().to_owned()))
 }
 
 fn say(what: impl std::fmt::Display) -> Result {

@@ -6,37 +6,15 @@ use std::time::Duration;
 use afterhours::{AttemptOutcome, Client, Result, Status};
 
 use crate::support::jobs::{fall, poison, work};
-use crate::support::process::{Entry, Process, count, ledger, wait_for_ledger, wait_until, worker};
+use crate::support::process::{
+    Process, assert_counted, assert_no_overlap, count, ledger, now, wait_for_ledger, wait_until,
+    worker,
+};
 use crate::support::{Folder, joined};
 
 const LONG: Duration = Duration::from_secs(3600);
 /// What is promised is a second; a machine under load gets a few.
 const RESCUE_BOUND: u64 = 5_000_000;
-
-/// The moment on the clock of the ledger.
-fn now() -> u64 {
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    now.as_micros().try_into().unwrap_or(u64::MAX)
-}
-
-/// Each run has at most one attempt at a time; a worker's attempts end with it.
-fn assert_no_overlap(lines: &[Entry], deaths: &BTreeMap<u32, u64>) {
-    let mut active: BTreeMap<&str, &Entry> = BTreeMap::new();
-    for line in lines {
-        match line.what.as_str() {
-            "start" => {
-                if let Some(other) = active.insert(&line.run, line) {
-                    let died = deaths.get(&other.pid).copied().unwrap_or(u64::MAX);
-                    assert!(line.time > died, "{line:?} started beside {other:?}");
-                    assert_eq!(line.attempt, other.attempt + 1);
-                }
-            }
-            _ => {
-                active.remove(line.run.as_str());
-            }
-        }
-    }
-}
 
 #[tokio::test]
 async fn the_runs_of_a_killed_worker_start_elsewhere_within_the_bound() -> Result {
@@ -60,6 +38,7 @@ async fn the_runs_of_a_killed_worker_start_elsewhere_within_the_bound() -> Resul
     let lines = ledger(&folder);
     let deaths = BTreeMap::from([(one.id(), killed)]);
     assert_no_overlap(&lines, &deaths);
+    assert_counted(&lines);
     for line in lines
         .iter()
         .filter(|line| line.attempt == 2 && line.what == "start")
@@ -127,6 +106,7 @@ async fn everything_acknowledged_ends_although_everything_is_killed() -> Result 
     }
     let lines = ledger(&folder);
     assert_no_overlap(&lines, &deaths);
+    assert_counted(&lines);
     let ended: BTreeSet<String> = lines
         .iter()
         .filter(|line| line.what == "end")

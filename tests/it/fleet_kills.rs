@@ -2,6 +2,7 @@
 //! thinks of how many they are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::ExitStatusExt;
 
 use afterhours::Result;
 use nix::sys::signal::Signal;
@@ -9,6 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::support::Folder;
+use crate::support::chance::chance;
 use crate::support::process::{Process, ledger, ledger_path, wait_until, worker};
 
 const FLEET: usize = 5;
@@ -61,18 +63,6 @@ fn assert_none_lost(folder: &Folder) -> Result {
     )?;
     assert_eq!(lost, 0);
     Ok(())
-}
-
-/// What chance does in this test, again with the same seed.
-#[allow(clippy::print_stdout)] // A failing test shows the seed to try again.
-fn chance() -> Result<fastrand::Rng> {
-    const SEED: &str = "AFTERHOURS_TEST_SEED";
-    let seed = match std::env::var(SEED) {
-        Ok(seed) => seed.parse()?,
-        Err(_) => fastrand::u64(..),
-    };
-    println!("{SEED}={seed}");
-    Ok(fastrand::Rng::with_seed(seed))
 }
 
 /// A worker that believes to have some place among some number of workers.
@@ -148,6 +138,33 @@ fn a_hundred_ticks_are_a_hundred_runs_whoever_is_killed() -> Result {
         );
     }
     Ok(())
+}
+
+#[test]
+fn a_process_that_dies_inside_a_tick_leaves_neither_its_run_nor_its_tick() -> Result {
+    let folder = Folder::new()?;
+    for number in [1, 4, 9] {
+        let mut command = worker();
+        command
+            .arg("tick")
+            .args([folder.store(), ledger_path(&folder)])
+            .env("AFTERHOURS_FAILPOINT", format!("in-tick@{number}:exit"));
+        let end = Process::start(&mut command)?.end()?;
+        assert_eq!(end.signal(), Some(Signal::SIGKILL as i32));
+    }
+    let wanted = ticks(&folder, "ticks.often")?.len() + 5;
+    let mut successor = Process::start(
+        worker()
+            .arg("tick")
+            .args([folder.store(), ledger_path(&folder)]),
+    )?;
+    wait_until("more ticks", || {
+        ticks(&folder, "ticks.often").is_ok_and(|ticks| ticks.len() >= wanted)
+    });
+    successor.kill()?;
+    assert_each_once(&ticks(&folder, "ticks.often")?, 80);
+    assert_each_once(&ticks(&folder, "ticks.each_second")?, 1000);
+    assert_none_lost(&folder)
 }
 
 /// Stops the process at a moment when it holds up nobody: a frozen writer would keep SQLite's lock.

@@ -5,6 +5,8 @@ pub(crate) mod jobs;
 #[path = "../../bin/ledger.rs"]
 pub(crate) mod ledger;
 
+pub(crate) mod aftermath;
+pub(crate) mod chance;
 pub(crate) mod process;
 pub(crate) mod stage;
 pub(crate) mod time;

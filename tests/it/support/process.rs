@@ -1,8 +1,9 @@
 //! Processes that a test starts and signals, and the ledger they write. None outlives its test.
 
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -14,21 +15,25 @@ use super::{Folder, LIMIT};
 /// A running process.
 pub(crate) struct Process {
     child: Child,
+    stdin: Option<ChildStdin>,
     said: Receiver<String>,
 }
 
 impl Process {
     pub(crate) fn start(command: &mut Command) -> std::io::Result<Self> {
-        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let (say, said) = channel();
-        let out = child.stdout.take();
+        let (stdin, out) = (child.stdin.take(), child.stdout.take());
         std::thread::spawn(move || {
             let lines = out.into_iter().flat_map(|out| BufReader::new(out).lines());
             for line in lines.map_while(Result::ok) {
                 let _ = say.send(line);
             }
         });
-        Ok(Self { child, said })
+        Ok(Self { child, stdin, said })
     }
 
     /// A worker process on the store of this folder, once it works.
@@ -51,6 +56,18 @@ impl Process {
 
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Says a line to it.
+    pub(crate) fn tell(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("it was piped");
+        writeln!(stdin, "{line}").expect("the process listens");
+    }
+
+    /// Says a line to it, and hears its answer.
+    pub(crate) fn ask(&mut self, line: &str) -> String {
+        self.tell(line);
+        self.line()
     }
 
     /// The next line of its output.
@@ -174,4 +191,43 @@ pub(crate) fn wait_for_ledger(
 /// How many lines say this.
 pub(crate) fn count(entries: &[Entry], what: &str) -> usize {
     entries.iter().filter(|entry| entry.what == what).count()
+}
+
+/// The moment on the clock of the ledger.
+pub(crate) fn now() -> u64 {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    now.as_micros().try_into().unwrap_or(u64::MAX)
+}
+
+/// Attempts that started although an earlier one of the same run has not ended, each after that one.
+fn restarts(lines: &[Entry]) -> Vec<(&Entry, &Entry)> {
+    let mut active: BTreeMap<&str, &Entry> = BTreeMap::new();
+    let mut restarts = Vec::new();
+    for line in lines {
+        if line.what == "start" {
+            let earlier = active.insert(&line.run, line);
+            restarts.extend(earlier.map(|earlier| (earlier, line)));
+        } else {
+            active.remove(line.run.as_str());
+        }
+    }
+    restarts
+}
+
+/// Each run has at most one attempt at a time; a worker's attempts end with it.
+pub(crate) fn assert_no_overlap(lines: &[Entry], deaths: &BTreeMap<u32, u64>) {
+    for (earlier, later) in restarts(lines) {
+        let died = deaths.get(&earlier.pid).copied().unwrap_or(u64::MAX);
+        assert!(later.time > died, "{later:?} started beside {earlier:?}");
+    }
+}
+
+/// An attempt that was lost has used up its number, also if it was claimed and did not start.
+pub(crate) fn assert_counted(lines: &[Entry]) {
+    for (earlier, later) in restarts(lines) {
+        assert!(
+            later.attempt > earlier.attempt,
+            "{later:?} after {earlier:?}"
+        );
+    }
 }
