@@ -16,6 +16,7 @@ use crate::joiners::Joiners;
 use crate::liveness::{LockFile, LockFileId};
 use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
+use crate::sizes;
 use crate::store::sqlite::{Location, Settings, check_file, lock_holder, open_writer, with_suffix};
 use crate::store::writer::Writer;
 use crate::store::{Inserted, NewRun, RunView, Store, WorkerRow};
@@ -49,6 +50,7 @@ struct Inner {
     location: Location,
     /// Unset in memory.
     lock_file: Option<LockFileId>,
+    settings: Settings,
     /// Only schedules put runs in: a worker without a store keeps its own here, and forgets them when it ends.
     is_sealed: bool,
     clock: Clock,
@@ -106,6 +108,7 @@ impl Client {
             full: false,
             mmap: false,
             busy_timeout: Duration::ZERO,
+            max_payload: sizes::PAYLOAD,
         };
         Self::opened(Location::Memory, settings, clock, true)
     }
@@ -165,11 +168,17 @@ impl Client {
             readers,
             location,
             lock_file,
+            settings,
             is_sealed,
             clock,
             offset,
             shared,
         })))
+    }
+
+    /// How many bytes the arguments of a run may have, and its result.
+    pub(crate) fn max_payload(&self) -> usize {
+        self.0.settings.max_payload
     }
 
     /// This moment on both clocks.

@@ -7,6 +7,7 @@ use crate::blocking::blocking;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::sizes;
 use crate::store::sqlite::{Location, Settings};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -73,6 +74,7 @@ pub struct ClientBuilder {
     durability: Durability,
     mmap: bool,
     busy_timeout: Duration,
+    max_payload: usize,
     clock: Clock,
 }
 
@@ -83,6 +85,7 @@ impl ClientBuilder {
             durability: Durability::default(),
             mmap: true,
             busy_timeout: BUSY_TIMEOUT,
+            max_payload: sizes::PAYLOAD,
             clock: Clock::System,
         }
     }
@@ -107,6 +110,16 @@ impl ClientBuilder {
         self
     }
 
+    /// How many bytes the arguments of a run may have, and its result, as they are stored. Default: 1,048,576 (1 MiB);
+    /// from 1 byte to 256 MiB. Larger arguments are refused when they are enqueued, with
+    /// [`Error::TooLarge`]; a run whose result is larger has failed, without another attempt; a worker parks runs whose
+    /// arguments are larger than its own client allows. So give all processes of a store the same limit, and keep
+    /// large data elsewhere: a store is read and written faster with small rows.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
     /// The clock of this store, for tests.
     #[cfg(feature = "testing")]
     pub fn clock(mut self, clock: std::sync::Arc<crate::clock::ManualClock>) -> Self {
@@ -117,12 +130,14 @@ impl ClientBuilder {
     /// Opens the store.
     ///
     /// # Errors
-    /// As [`Client::open`].
+    /// As [`Client::open`]; [`Error::Setting`] if a setting is out of range.
     pub async fn open(self) -> Result<Client, Error> {
+        sizes::check_setting(self.max_payload)?;
         let settings = Settings {
             full: self.durability == Durability::Full,
             mmap: self.mmap,
             busy_timeout: self.busy_timeout,
+            max_payload: self.max_payload,
         };
         blocking(move || Client::open_blocking(self.location, settings, self.clock)).await
     }

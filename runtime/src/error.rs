@@ -108,6 +108,20 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// What was to be stored with the run is too large; nothing was stored.
+    #[error("job `{job}`: {what} of {size} bytes: at most {limit} are stored; {advice}")]
+    TooLarge {
+        /// The job's stored name.
+        job: String,
+        /// What is too large.
+        what: &'static str,
+        /// How large it is, in bytes.
+        size: usize,
+        /// How large it may be.
+        limit: usize,
+        /// What to do.
+        advice: &'static str,
+    },
     /// The run's result does not decode as the type that was asked for.
     #[error("the result of run {id} does not decode as `{wanted}`: {reason}")]
     Decode {

@@ -48,6 +48,7 @@ mod registry;
 mod retry;
 mod run;
 mod schedules;
+mod sizes;
 mod slot;
 mod states;
 mod store;

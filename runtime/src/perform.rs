@@ -10,13 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::client::Client;
 use crate::clock::{Now, duration_millis, to_millis};
-use crate::codec::{DecodeError, Decoder, Encoder, advice, seal};
+use crate::codec::{DecodeError, Decoder, Encoder, advice, content_len, seal};
 use crate::context::current_client;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::job::{JobDef, UniqueDef};
 use crate::options::{Options, option_millis};
 use crate::retry::Backoff;
+use crate::sizes::Sizes;
 use crate::store::{Due, Inserted, Kind, NewRun, Unique};
 
 /// A run that is about to be enqueued: set what differs from the job's own options, then enqueue it.
@@ -198,8 +199,10 @@ impl<T> Prepared<T> {
     /// Enqueues it with the client of the attempt around the caller, else with the installed one.
     pub fn enqueue(self) -> Perform<T> {
         let job = self.job;
-        let enqueued =
-            current_client().and_then(|client| Ok((self.into_run(client.now())?, client)));
+        let enqueued = current_client().and_then(|client| {
+            let run = self.into_run(client.now(), client.max_payload())?;
+            Ok((run, client))
+        });
         Perform::new(job, enqueued)
     }
 
@@ -210,7 +213,8 @@ impl<T> Prepared<T> {
     pub fn enqueue_blocking(self) -> Result<Handle<T>, Error> {
         let client = current_client()?;
         let job = self.job;
-        let inserted = client.insert_blocking(self.into_run(client.now())?)?;
+        let run = self.into_run(client.now(), client.max_payload())?;
+        let inserted = client.insert_blocking(run)?;
         Ok(Handle::enqueued(Some(client), job, inserted))
     }
 
@@ -219,11 +223,11 @@ impl<T> Prepared<T> {
     }
 
     /// What the ticks of a schedule enqueue: the schedule says when they are due.
-    pub(crate) fn into_scheduled_run(self) -> Result<NewRun, Error> {
+    pub(crate) fn into_scheduled_run(self, max_payload: usize) -> Result<NewRun, Error> {
         let job = self.job;
         match self.when {
             // No time is asked for.
-            When::Now => self.into_run(Now { wall: 0, store: 0 }),
+            When::Now => self.into_run(Now { wall: 0, store: 0 }, max_payload),
             When::In(_) | When::At(_) => Err(Error::Schedule {
                 schedule: job.name.to_owned(),
                 reason: "the schedule says when its runs are due: leave `delay` and `at` out"
@@ -232,7 +236,8 @@ impl<T> Prepared<T> {
         }
     }
 
-    pub(crate) fn into_run(self, now: Now) -> Result<NewRun, Error> {
+    /// The run, if nothing of it is too large.
+    pub(crate) fn into_run(self, now: Now, max_payload: usize) -> Result<NewRun, Error> {
         let envelope = self.job.envelope();
         let due = match self.when {
             When::Now => Due::Now,
@@ -240,10 +245,19 @@ impl<T> Prepared<T> {
             When::At(when) => Due::Wall(to_millis(when)),
         };
         let payload = self.payload?;
-        let unique = unique(self.job, self.unique, self.unique_for, &payload);
+        let unique = unique(self.job, self.unique.as_deref(), self.unique_for, &payload);
+        let options = self.options.to_stored();
+        let queue = self.queue.unwrap_or(Cow::Borrowed(self.job.queue));
+        let sizes = Sizes {
+            arguments: content_len(&payload),
+            options: options.as_ref().map_or(0, String::len),
+            queue: queue.len(),
+            key: self.unique.as_ref().map_or(0, String::len),
+        };
+        sizes.check(self.job.name, max_payload)?;
         Ok(NewRun {
             kind: Kind {
-                queue: self.queue.unwrap_or(Cow::Borrowed(self.job.queue)),
+                queue,
                 job: Cow::Borrowed(self.job.name),
                 version: envelope.version,
                 signature: envelope.signature,
@@ -251,7 +265,7 @@ impl<T> Prepared<T> {
             priority: self.priority.unwrap_or(self.job.priority),
             due,
             payload,
-            options: self.options.to_stored(),
+            options,
             unique,
         })
     }
@@ -260,7 +274,7 @@ impl<T> Prepared<T> {
 /// Which runs are its twins: what the call site says, else what the job says.
 fn unique(
     job: &JobDef,
-    key: Option<String>,
+    key: Option<&str>,
     period: Option<Duration>,
     payload: &[u8],
 ) -> Option<Unique> {
@@ -296,13 +310,12 @@ impl Client {
     /// Enqueues a prepared run in this client's store.
     ///
     /// # Errors
-    /// If the arguments cannot be stored, or the store cannot take the run. See [`Error::is_unknown`].
+    /// If the arguments cannot be stored, [`Error::TooLarge`] if they or what was set are too large, or if the store
+    /// cannot take the run. See [`Error::is_unknown`].
     pub fn enqueue<T>(&self, prepared: Prepared<T>) -> Perform<T> {
         let job = prepared.job;
-        Perform::new(
-            job,
-            prepared.into_run(self.now()).map(|run| (run, self.clone())),
-        )
+        let run = prepared.into_run(self.now(), self.max_payload());
+        Perform::new(job, run.map(|run| (run, self.clone())))
     }
 
     /// Enqueues many runs in one transaction: all of them or none.
@@ -327,7 +340,7 @@ impl Client {
         let now = self.now();
         let (jobs, runs): (Vec<_>, Vec<_>) = prepared
             .into_iter()
-            .map(|prepared| (prepared.job, prepared.into_run(now)))
+            .map(|prepared| (prepared.job, prepared.into_run(now, self.max_payload())))
             .unzip();
         let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
         let inserted = self.insert_all(runs).await?;

@@ -182,7 +182,7 @@ pub struct Failure {
     pub job: String,
     /// The last attempt's error.
     pub error: String,
-    /// The attempts that did not succeed, the oldest first.
+    /// The attempts that did not succeed, the oldest first; of more than 100 the latest.
     pub attempts: Vec<AttemptRecord>,
 }
 
@@ -194,7 +194,8 @@ impl fmt::Display for Failure {
             error,
             attempts,
         } = self;
-        let count = attempts.len();
+        // Of very many only the latest are remembered.
+        let count = attempts.last().map_or(0, |last| last.attempt);
         let noun = if count == 1 { "attempt" } else { "attempts" };
         write!(
             f,

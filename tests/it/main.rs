@@ -38,6 +38,7 @@ mod schedules_only;
 mod shared_file;
 mod shutdown;
 mod signals;
+mod sizes;
 mod state;
 mod support;
 mod timeout;

@@ -32,6 +32,11 @@ pub(crate) fn seal(envelope: Envelope, arguments: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// How many bytes of a sealed payload are the arguments' own.
+pub(crate) fn content_len(sealed: &[u8]) -> usize {
+    sealed.len().saturating_sub(HEADER)
+}
+
 /// Takes the arguments out again, with what the envelope says about them, if it is whole.
 pub(crate) fn open(bytes: &[u8]) -> Result<(Envelope, &[u8]), DecodeError> {
     let (header, arguments) = bytes.split_first_chunk::<HEADER>().ok_or_else(|| {

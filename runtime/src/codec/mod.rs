@@ -6,7 +6,7 @@ mod envelope;
 mod tracer;
 
 pub use arguments::{Codec, DecodeError, Decoder, Encoder};
-pub(crate) use envelope::{Envelope, open, seal};
+pub(crate) use envelope::{Envelope, content_len, open, seal};
 
 /// What to do about a type that the codec cannot carry.
 pub(crate) fn advice(codec: Codec) -> &'static str {

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::job::{Missed, Overlap};
 use crate::perform::Prepared;
 use crate::registry::is_schedule_of_a_job;
+use crate::sizes::NAME;
 use crate::store::{NewRun, Origin, ScheduleRow};
 
 const OF_A_JOB: &str =
@@ -49,7 +50,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Schedule`] if the name is empty or that of a job with a schedule of its own, or if what was prepared
+    /// [`Error::Schedule`] if the name is empty, very long or that of a job with a schedule of its own, or if what was prepared
     /// is not due at once; else as [`Client::enqueue`].
     pub fn schedule<T>(
         &self,
@@ -61,7 +62,7 @@ impl Client {
             client: self.clone(),
             name: name.into(),
             rule: rule.into(),
-            run: prepared.into_scheduled_run(),
+            run: prepared.into_scheduled_run(self.max_payload()),
             overlap: Overlap::Skip,
             missed: Missed::Skip,
             missed_limit: None,
@@ -137,6 +138,7 @@ impl NewSchedule {
     fn check(&self) -> Result<(), Error> {
         let reason = match (self.missed, self.missed_limit, self.missed_window) {
             _ if self.name.trim().is_empty() => "a schedule needs a name",
+            _ if self.name.len() > NAME => "its name is too long: give one of at most 1024 bytes",
             _ if is_schedule_of_a_job(&self.name) => OF_A_JOB,
             (Missed::Skip, Some(_), _) | (Missed::RunOnce, Some(_), _) => {
                 "`missed_limit` has an effect with `Missed::RunAll` only"

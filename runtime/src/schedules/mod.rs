@@ -13,6 +13,7 @@ use crate::codec::Encoder;
 use crate::error::Error;
 use crate::job::{JobDef, ScheduleDef};
 use crate::perform::prepare;
+use crate::sizes;
 use crate::store::{Origin, ScheduleRow, StoredRule};
 
 pub use add::NewSchedule;
@@ -39,7 +40,8 @@ pub(crate) fn of_job(job: &'static JobDef) -> Result<Option<ScheduleRow>, Error>
         reason,
     })?;
     // Nobody is there to give arguments.
-    let run = prepare::<(), ()>(job, |_| Ok(()), Encoder::new(job.codec)).into_scheduled_run()?;
+    let run = prepare::<(), ()>(job, |_| Ok(()), Encoder::new(job.codec))
+        .into_scheduled_run(sizes::PAYLOAD)?;
     Ok(Some(ScheduleRow {
         name: job.name.to_owned(),
         origin: Origin::Attribute,

@@ -11,9 +11,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::shared::{Phase, Shared};
-use crate::call::{Attempt, Call, Outcome};
+use crate::call::{Attempt, Call, Outcome, Returned};
 use crate::clock::{Clock, duration_millis, from_millis};
-use crate::codec::advice;
+use crate::codec::{advice, content_len};
 use crate::context::{CURRENT, Cancel, Context, Inner};
 use crate::failpoint;
 use crate::job::JobDef;
@@ -21,11 +21,9 @@ use crate::job_error::{JobError, Verdict};
 use crate::options::{Options, Policy};
 use crate::retry;
 use crate::run::{AttemptOutcome, BY_A_CALLER};
+use crate::sizes::{check_result, shorten};
 use crate::slot::Slot;
 use crate::store::{ClaimedRun, Ending};
-
-/// Errors are stored up to this many bytes.
-const LONGEST_ERROR: usize = 8 * 1024;
 
 /// Executes a claimed run on a task of its own.
 pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemaphorePermit) {
@@ -217,14 +215,14 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 fn ending(shared: &Shared, job: &JobDef, policy: &Policy, context: &Context, end: End) -> Ending {
     let fail = |outcome, error| failed_attempt(shared, policy, context, outcome, error);
     match end {
-        End::Returned(Ok(result)) => match result.encode(job) {
+        End::Returned(Ok(result)) => match encode(shared, job, &*result) {
             Ok(result) => Ending::Done {
                 result,
                 keep: duration_millis(policy.keep_done),
             },
             // Another attempt would not change that.
             Err(reason) => {
-                let error = format!("the result cannot be stored: {reason}{}", advice(job.codec));
+                let error = format!("the result cannot be stored: {reason}");
                 failed(policy, AttemptOutcome::Error, error)
             }
         },
@@ -242,8 +240,18 @@ fn ending(shared: &Shared, job: &JobDef, policy: &Policy, context: &Context, end
             reason: BY_A_CALLER.to_owned(),
             keep: duration_millis(policy.keep_done),
         },
-        End::Unfit(reason) => Ending::Park { reason },
+        End::Unfit(reason) => Ending::Park {
+            reason: shorten(reason),
+        },
     }
+}
+
+fn encode(shared: &Shared, job: &JobDef, result: &dyn Returned) -> Result<Vec<u8>, String> {
+    let sealed = result
+        .encode(job)
+        .map_err(|reason| format!("{reason}{}", advice(job.codec)))?;
+    check_result(content_len(&sealed), shared.client().max_payload())?;
+    Ok(sealed)
 }
 
 fn returned_error(shared: &Shared, policy: &Policy, context: &Context, error: &JobError) -> Ending {
@@ -312,14 +320,6 @@ fn failed(policy: &Policy, outcome: AttemptOutcome, error: String) -> Ending {
         error: shorten(error),
         keep: duration_millis(policy.keep_failed),
     }
-}
-
-fn shorten(mut text: String) -> String {
-    let end = (0..=LONGEST_ERROR.min(text.len()))
-        .rev()
-        .find(|at| text.is_char_boundary(*at));
-    text.truncate(end.unwrap_or(0));
-    text
 }
 
 fn tell(ending: &Ending) {

@@ -20,6 +20,7 @@ contract! {
     a_parked_run_is_kept_and_never_claimed
     a_run_that_waited_for_the_wall_clock_is_retried_on_the_store_clock
     the_history_tells_every_attempt_in_order
+    the_history_keeps_the_latest_attempts_and_no_more
 }
 
 fn a_done_run_keeps_its_result(trial: &mut Trial) {
@@ -206,4 +207,22 @@ fn the_history_tells_every_attempt_in_order(trial: &mut Trial) {
         .collect();
     use AttemptOutcome::{Panic, Timeout};
     assert_eq!(history, [(1, Timeout), (2, Timeout), (3, Panic)]);
+}
+
+fn the_history_keeps_the_latest_attempts_and_no_more(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let other = trial.insert(&super::run_of(super::kind("other", "waits"), 0));
+    let id = trial.insert(&run());
+    for _ in 0..105 {
+        let wanted = |kind: &super::Kind| (kind.queue == "default").then_some(0);
+        let run = trial.claim_wanted(worker, 1, wanted).runs.remove(0);
+        assert!(trial.settle(&run, retry(trial.now.store)));
+    }
+    let kept: Vec<_> = trial.attempts(id).iter().map(|it| it.attempt).collect();
+    assert_eq!(kept, (6..=105).collect::<Vec<_>>());
+    let run = trial.claim(worker, 2).remove(1);
+    assert_eq!(run.id, other);
+    assert!(trial.settle(&run, failed(HOUR)));
+    assert_eq!(trial.attempts(other).len(), 1);
+    assert_eq!(trial.attempts(id).len(), 100);
 }

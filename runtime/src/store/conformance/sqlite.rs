@@ -20,6 +20,7 @@ const SETTINGS: Settings = Settings {
     full: false,
     mmap: false,
     busy_timeout: Duration::from_secs(30),
+    max_payload: crate::sizes::PAYLOAD,
 };
 const TABLES: [&str; 6] = [
     "kinds",

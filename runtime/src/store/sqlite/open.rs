@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) mmap: bool,
     /// How long to wait for another process's write transaction.
     pub(crate) busy_timeout: Duration,
+    /// How many bytes the arguments of a run may have.
+    pub(crate) max_payload: usize,
 }
 
 /// Readers wait this long; in WAL mode only recovery after a crash makes them wait at all.

@@ -1,10 +1,11 @@
 //! Retry and snooze: the run waits for its time again.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::clock::Now;
 use crate::error::Error;
 use crate::run::AttemptOutcome;
+use crate::sizes::HISTORY;
 use crate::store::{Effects, Ending, Settlement};
 
 const RETRY: &str = "
@@ -16,7 +17,9 @@ const SNOOZE: &str = "
 const RECORD: &str = "
     INSERT INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
     SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id), attempts, ?3, ?4, started_at, ?5
-    FROM afterhours_runs WHERE id = ?1 AND claim = ?2";
+    FROM afterhours_runs WHERE id = ?1 AND claim = ?2
+    RETURNING seq";
+const FORGET: &str = "DELETE FROM afterhours_attempts WHERE run = ?1 AND seq <= ?2";
 
 /// Schedules the run again, unless the claim was lost.
 pub(super) fn retry(
@@ -51,7 +54,7 @@ pub(super) fn retry(
     Ok(held)
 }
 
-/// Adds the attempt to the run's history, if the claim still holds.
+/// Adds the attempt to the run's history, if the claim still holds; the oldest goes when there are too many.
 pub(super) fn record_attempt(
     conn: &Connection,
     settlement: &Settlement,
@@ -59,12 +62,16 @@ pub(super) fn record_attempt(
     error: &str,
     now: Now,
 ) -> Result<(), Error> {
-    conn.prepare_cached(RECORD)?.execute(params![
-        settlement.id.0,
-        settlement.claim.0,
-        outcome.code(),
-        error,
-        now.wall
-    ])?;
+    let (run, claim) = (settlement.id.0, settlement.claim.0);
+    let recorded: Option<i64> = conn
+        .prepare_cached(RECORD)?
+        .query_row(
+            params![run, claim, outcome.code(), error, now.wall],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(seq) = recorded.filter(|seq| *seq > HISTORY) {
+        conn.prepare_cached(FORGET)?.execute([run, seq - HISTORY])?;
+    }
     Ok(())
 }

@@ -28,6 +28,7 @@ const SETTINGS: Settings = Settings {
     full: false,
     mmap: false,
     busy_timeout: PATIENCE,
+    max_payload: crate::sizes::PAYLOAD,
 };
 
 fn core(location: &Location) -> Core {
