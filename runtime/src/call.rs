@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bounds::{JobFailure, JobState, JobValue};
-use crate::codec::{Codec, DecodeError, Decoder, Encoder, Envelope, open, seal};
+use crate::codec::{Codec, DecodeError, Decoder, Encoder, Envelope, open, seal, take_from_bytes};
 use crate::context::{Context, JobContext};
 use crate::job::{Fit, JobDef};
 use crate::job_error::JobError;
@@ -190,7 +190,7 @@ impl OldArgs<'_> {
             Codec::Json => {
                 serde_json::from_slice(self.bytes).map_err(|error| unfit(error.to_string()))
             }
-            Codec::Postcard => match postcard::take_from_bytes(self.bytes) {
+            Codec::Postcard => match take_from_bytes(self.bytes) {
                 Ok((value, [])) => Ok(value),
                 Ok((_, rest)) => Err(unfit(format!("{} bytes are left over", rest.len()))),
                 Err(error) => Err(unfit(error.to_string())),

@@ -72,12 +72,11 @@ fn payload(
     let payload = arguments.finish().and_then(|bytes| {
         // A type that encodes but does not decode again is found at the first enqueue, not in the worker.
         if cfg!(debug_assertions) {
-            check(&bytes).map_err(|error| error.to_string())?;
+            check(&bytes).map_err(|error| format!("{error}{}", advice(job.codec)))?;
         }
         Ok(bytes)
     });
     payload
-        .map_err(|reason| format!("{reason}{}", advice(job.codec)))
         .and_then(|bytes| {
             let sealed = seal(job.envelope(), &bytes);
             sealed.ok_or_else(|| "they are larger than 4 GiB".to_owned())

@@ -6,6 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::advice;
+use super::deserializer::take_from_bytes;
+use super::serializer::Watch;
 use crate::bounds::JobArgument;
 
 /// How arguments become bytes.
@@ -42,21 +45,25 @@ impl Encoder {
         if self.failed.is_some() {
             return;
         }
+        let watch = Watch::default();
         let pushed = match self.codec {
-            Codec::Postcard => self.push_postcard(value),
-            Codec::Json => self.push_json(value),
+            Codec::Postcard => self.push_postcard(&watch.value(value)),
+            Codec::Json => self.push_json(&watch.value(value)),
         };
-        self.failed = pushed.err().map(|error| format!("`{name}`: {error}"));
+        self.failed = pushed.err().map(|error| match watch.refused() {
+            Some(reason) => format!("`{name}`: {reason}"),
+            None => format!("`{name}`: {error}{}", advice(self.codec)),
+        });
     }
 
-    fn push_postcard<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), String> {
+    fn push_postcard<T: Serialize>(&mut self, value: &T) -> Result<(), String> {
         let bytes = std::mem::take(&mut self.bytes);
         self.bytes = postcard::to_extend(value, bytes).map_err(|error| error.to_string())?;
         Ok(())
     }
 
     /// The arguments become one array.
-    fn push_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), String> {
+    fn push_json<T: Serialize>(&mut self, value: &T) -> Result<(), String> {
         self.bytes
             .push(if self.bytes.is_empty() { b'[' } else { b',' });
         serde_json::to_writer(&mut self.bytes, value).map_err(|error| error.to_string())
@@ -120,7 +127,7 @@ impl<'a> Decoder<'a> {
     /// The next value, which need not be an argument.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, DecodeError> {
         let taken = match &mut self.0 {
-            Rest::Postcard(bytes) => postcard::take_from_bytes(bytes)
+            Rest::Postcard(bytes) => take_from_bytes(bytes)
                 .map(|(value, rest)| {
                     *bytes = rest;
                     value

@@ -2,10 +2,14 @@
 //! that says what it is, and decodes only as just that.
 
 mod arguments;
+mod bounds;
+mod deserializer;
 mod envelope;
+mod serializer;
 mod tracer;
 
 pub use arguments::{Codec, DecodeError, Decoder, Encoder};
+pub(crate) use deserializer::take_from_bytes;
 pub(crate) use envelope::{Envelope, content_len, open, seal};
 
 /// What to do about a type that the codec cannot carry.
@@ -17,3 +21,6 @@ pub(crate) fn advice(codec: Codec) -> &'static str {
 }
 
 pub use tracer::Tracer;
+
+#[cfg(test)]
+mod tests;

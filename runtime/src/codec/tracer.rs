@@ -10,6 +10,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
+use super::bounds::DEEPEST;
 use crate::bounds::JobArgument;
 
 /// Collects a job's argument types as one checksum.
@@ -36,6 +37,7 @@ impl Tracer {
         let _ = T::deserialize(Probe {
             tracer: self,
             path: &mut path,
+            depth: 0,
         });
     }
 
@@ -55,6 +57,8 @@ struct Probe<'t> {
     tracer: &'t mut Tracer,
     /// The named types we are inside of, so that a recursive type ends.
     path: &'t mut Vec<&'static str>,
+    /// How many options, sequences, maps and tuples we are inside of, which have no names.
+    depth: u8,
 }
 
 impl Probe<'_> {
@@ -74,6 +78,24 @@ impl Probe<'_> {
     fn scalar(self, kind: &str) -> Self {
         self.tracer.say(kind);
         self
+    }
+
+    /// Into something without a name. A type can be recursive through these alone, if it is `transparent`.
+    fn unnamed(self, kind: &str) -> Result<Self, Error> {
+        self.tracer.say(kind);
+        if self.depth == DEEPEST {
+            return Err(Error::custom("recursive type"));
+        }
+        let depth = self.depth + 1;
+        Ok(Self { depth, ..self })
+    }
+
+    fn again(&mut self) -> Probe<'_> {
+        Probe {
+            tracer: self.tracer,
+            path: self.path,
+            depth: self.depth,
+        }
     }
 }
 
@@ -125,7 +147,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_some(self.scalar("option"))
+        visitor.visit_some(self.unnamed("option")?)
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -144,24 +166,21 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.enter("struct", name, &[])?;
-        let value = visitor.visit_newtype_struct(Probe {
-            tracer: self.tracer,
-            path: self.path,
-        });
+        let value = visitor.visit_newtype_struct(self.again());
         self.path.pop();
         value
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_seq(Parts {
-            probe: self.scalar("seq"),
+            probe: self.unnamed("seq")?,
             left: 1,
         })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_seq(Parts {
-            probe: self.scalar("tuple"),
+            probe: self.unnamed("tuple")?,
             left: len,
         })
     }
@@ -174,10 +193,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     ) -> Result<V::Value, Error> {
         self.enter("struct", name, &[])?;
         let value = visitor.visit_seq(Parts {
-            probe: Probe {
-                tracer: self.tracer,
-                path: self.path,
-            },
+            probe: self.again(),
             left: len,
         });
         self.path.pop();
@@ -186,7 +202,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_map(Parts {
-            probe: self.scalar("map"),
+            probe: self.unnamed("map")?,
             left: 1,
         })
     }
@@ -199,10 +215,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     ) -> Result<V::Value, Error> {
         self.enter("struct", name, fields)?;
         let value = visitor.visit_seq(Parts {
-            probe: Probe {
-                tracer: self.tracer,
-                path: self.path,
-            },
+            probe: self.again(),
             left: fields.len(),
         });
         self.path.pop();
@@ -216,10 +229,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         self.enter("enum", name, variants)?;
-        let value = visitor.visit_enum(Probe {
-            tracer: self.tracer,
-            path: self.path,
-        });
+        let value = visitor.visit_enum(self.again());
         self.path.pop();
         value
     }
@@ -235,15 +245,6 @@ struct Parts<'t> {
     left: usize,
 }
 
-impl Parts<'_> {
-    fn part(&mut self) -> Probe<'_> {
-        Probe {
-            tracer: self.probe.tracer,
-            path: self.probe.path,
-        }
-    }
-}
-
 impl<'de> SeqAccess<'de> for Parts<'_> {
     type Error = Error;
 
@@ -255,7 +256,7 @@ impl<'de> SeqAccess<'de> for Parts<'_> {
             return Ok(None);
         }
         self.left -= 1;
-        seed.deserialize(self.part()).map(Some)
+        seed.deserialize(self.probe.again()).map(Some)
     }
 }
 
@@ -270,7 +271,7 @@ impl<'de> MapAccess<'de> for Parts<'_> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        seed.deserialize(self.part())
+        seed.deserialize(self.probe.again())
     }
 }
 
@@ -441,6 +442,16 @@ mod tests {
             next: Option<Box<Node>>,
         }
         signature::<Node>();
+        #[derive(Serialize, Deserialize)]
+        #[serde(transparent)]
+        struct Chain {
+            next: Option<Box<Chain>>,
+        }
+        signature::<Chain>();
+        #[derive(Serialize, Deserialize)]
+        #[serde(transparent)]
+        struct Twice((Vec<Twice>, std::collections::BTreeMap<u8, Twice>));
+        signature::<Twice>();
         #[derive(Serialize, Deserialize)]
         #[serde(untagged)]
         #[allow(dead_code)]

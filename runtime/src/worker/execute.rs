@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::shared::{Phase, Shared};
 use crate::call::{Attempt, Call, Outcome, Returned};
 use crate::clock::{Clock, duration_millis, from_millis};
-use crate::codec::{advice, content_len};
+use crate::codec::content_len;
 use crate::context::{CURRENT, Cancel, Context, Inner};
 use crate::failpoint;
 use crate::job::JobDef;
@@ -247,9 +247,7 @@ fn ending(shared: &Shared, job: &JobDef, policy: &Policy, context: &Context, end
 }
 
 fn encode(shared: &Shared, job: &JobDef, result: &dyn Returned) -> Result<Vec<u8>, String> {
-    let sealed = result
-        .encode(job)
-        .map_err(|reason| format!("{reason}{}", advice(job.codec)))?;
+    let sealed = result.encode(job)?;
     check_result(content_len(&sealed), shared.client().max_payload())?;
     Ok(sealed)
 }
