@@ -6,12 +6,10 @@ use std::os::unix::process::ExitStatusExt;
 
 use afterhours::Result;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 
 use crate::support::Folder;
 use crate::support::chance::chance;
-use crate::support::process::{Process, ledger, ledger_path, wait_until, worker};
+use crate::support::process::{Process, freeze, ledger, ledger_path, wait_until, worker};
 
 const FLEET: usize = 5;
 const TICKS: usize = 100;
@@ -165,25 +163,6 @@ fn a_process_that_dies_inside_a_tick_leaves_neither_its_run_nor_its_tick() -> Re
     assert_each_once(&ticks(&folder, "ticks.often")?, 80);
     assert_each_once(&ticks(&folder, "ticks.each_second")?, 1000);
     assert_none_lost(&folder)
-}
-
-/// Stops the process at a moment when it holds up nobody: a frozen writer would keep SQLite's lock.
-fn freeze(process: &Process, folder: &Folder) -> Result {
-    const TRY_LOCK: &str = "BEGIN IMMEDIATE; ROLLBACK";
-    let pid = Pid::from_raw(process.id().try_into()?);
-    let store = folder.outsider()?;
-    store.busy_timeout(std::time::Duration::from_millis(200))?;
-    loop {
-        process.signal(Signal::SIGSTOP);
-        let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
-        assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
-        if store.execute_batch(TRY_LOCK).is_ok() {
-            return Ok(());
-        }
-        process.signal(Signal::SIGCONT);
-        // Stopped again at once, it would still be where it was.
-        wait_until("the lock", || store.execute_batch(TRY_LOCK).is_ok());
-    }
 }
 
 fn fire(folder: &Folder, place: &str) -> Result<Process> {

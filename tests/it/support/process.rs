@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::{Folder, LIMIT};
@@ -113,6 +114,25 @@ impl Drop for Process {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Stops the process at a moment when it holds up nobody: a frozen writer would keep SQLite's lock.
+pub(crate) fn freeze(process: &Process, folder: &Folder) -> afterhours::Result {
+    const TRY_LOCK: &str = "BEGIN IMMEDIATE; ROLLBACK";
+    let pid = Pid::from_raw(process.id().try_into()?);
+    let store = folder.outsider()?;
+    store.busy_timeout(Duration::from_millis(200))?;
+    loop {
+        process.signal(Signal::SIGSTOP);
+        let stopped = waitpid(pid, Some(WaitPidFlag::WUNTRACED))?;
+        assert!(matches!(stopped, WaitStatus::Stopped(..)), "{stopped:?}");
+        if store.execute_batch(TRY_LOCK).is_ok() {
+            return Ok(());
+        }
+        process.signal(Signal::SIGCONT);
+        // Stopped again at once, it would still be where it was.
+        wait_until("the lock", || store.execute_batch(TRY_LOCK).is_ok());
     }
 }
 
