@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -12,14 +12,14 @@ use tokio::sync::watch;
 use crate::blocking::blocking;
 use crate::clock::{Clock, Now, this_boot};
 use crate::error::Error;
-use crate::joiners::Joiners;
+use crate::joiners::{Joiners, Listening};
 use crate::liveness::{LockFile, LockFileId};
 use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
 use crate::sizes;
 use crate::store::sqlite::{Location, Settings, check_file, lock_holder, open_writer, with_suffix};
-use crate::store::writer::Writer;
-use crate::store::{Inserted, NewRun, RunView, Store, WorkerRow};
+use crate::store::writer::{OnCommit, Writer};
+use crate::store::{Effects, Inserted, NewRun, RunView, Store, WorkerRow};
 use crate::wake::Wakes;
 
 /// A handle to one store: clone it freely.
@@ -57,15 +57,33 @@ struct Inner {
     /// What to add to the time since boot to get the store's clock.
     offset: i64,
     shared: Arc<Shared>,
+    /// Hears of runs that end in other processes, once somebody has waited for one.
+    listening: Mutex<Option<Listening>>,
 }
 
-/// What the writer's thread tells after a commit.
+/// What hears of commits.
 #[derive(Default)]
 struct Shared {
     wakes: Wakes,
-    joiners: Joiners,
+    joiners: Arc<Joiners>,
     /// Changes whenever a schedule does.
     schedules: watch::Sender<()>,
+}
+
+struct Told(Arc<Shared>);
+
+impl OnCommit for Told {
+    fn committed(&self, effects: Effects) {
+        self.0.wakes.committed(&effects);
+        if effects.schedules {
+            self.0.schedules.send_replace(());
+        }
+        self.0.joiners.finished(effects.finished);
+    }
+
+    fn afterwards(&self) {
+        self.0.wakes.tell_others();
+    }
 }
 
 static INSTALLED: OnceLock<Client> = OnceLock::new();
@@ -92,6 +110,7 @@ impl Client {
             if let Some(readers) = &self.0.readers {
                 readers.close();
             }
+            *self.listening() = None;
             Ok(())
         })
         .await
@@ -150,19 +169,15 @@ impl Client {
             Location::File(path) => Some(Readers::new(path.clone(), settings)),
             Location::Memory => None,
         };
-        let shared = Arc::<Shared>::default();
-        let told = Arc::clone(&shared);
-        let writer = Writer::start(
-            core,
-            settings,
-            Box::new(move |effects| {
-                told.wakes.committed(&effects);
-                if effects.schedules {
-                    told.schedules.send_replace(());
-                }
-                told.joiners.finished(effects.finished);
-            }),
-        )?;
+        let shared = Arc::new(Shared {
+            wakes: match &location {
+                Location::File(path) => Wakes::on(path),
+                Location::Memory => Wakes::default(),
+            },
+            ..Shared::default()
+        });
+        let on_commit = Told(Arc::clone(&shared));
+        let writer = Writer::start(core, settings, Box::new(on_commit))?;
         Ok(Self(Arc::new(Inner {
             writer,
             readers,
@@ -173,6 +188,7 @@ impl Client {
             clock,
             offset,
             shared,
+            listening: Mutex::default(),
         })))
     }
 
@@ -202,8 +218,32 @@ impl Client {
         self.0.shared.schedules.subscribe()
     }
 
-    pub(crate) fn joiners(&self) -> &Joiners {
+    pub(crate) fn joiners(&self) -> &Arc<Joiners> {
         &self.0.shared.joiners
+    }
+
+    /// Lets joiners hear of runs that end in other processes, as long as this client and runtime last.
+    pub(crate) async fn listen_for_ends(&self) {
+        let goes_on = || self.listening().as_ref().is_some_and(Listening::goes_on);
+        if self.readers().is_none() || goes_on() {
+            return;
+        }
+        let client = self.clone();
+        let begin = move || {
+            let ear = client.wakes().listen_for_ends()?;
+            *client.listening() = ear.map(|ear| client.joiners().listen_with(ear));
+            Ok(())
+        };
+        if let Err(error) = blocking(begin).await {
+            tracing::debug!(target: "afterhours", error = &error as &dyn std::error::Error, "ends of runs in other processes are not heard of: looking for them");
+        }
+    }
+
+    fn listening(&self) -> MutexGuard<'_, Option<Listening>> {
+        self.0
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn readers(&self) -> Option<&Readers> {

@@ -97,6 +97,14 @@ pub enum Error {
         /// Attempts whose ends are not stored.
         runs: usize,
     },
+    /// Others can write to the folder in which processes wake each other, or it belongs to somebody else.
+    #[error("the folder for wake-ups `{}` cannot be trusted: {reason}", path.display())]
+    WakeFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

@@ -286,7 +286,10 @@ impl Listener<'_> {
                     }
                 }
             }
-            self.news(pause).await;
+            if !self.news(pause).await {
+                // It is at work somewhere else, it seems. Listens before the next look, so that nothing falls in between.
+                client.listen_for_ends().await;
+            }
             pause = (pause * 2).min(LAST_LOOK);
         }
     }
@@ -295,15 +298,15 @@ impl Listener<'_> {
         self.ended.as_ref().and_then(|ended| ended.borrow().clone())
     }
 
-    /// Waits for the word of a worker in this process, or for the time to look again.
-    async fn news(&mut self, pause: Duration) {
+    /// Waits for the word of a worker, or for the time to look again; whether there was a word.
+    async fn news(&mut self, pause: Duration) -> bool {
         let Some(ended) = self.ended.as_mut() else {
-            return;
+            return false;
         };
         tokio::select! {
             // An error means that the sender has said its one word and is gone.
-            _ = ended.changed() => {}
-            () = self.client.clock().sleep(pause) => {}
+            _ = ended.changed() => true,
+            () = self.client.clock().sleep(pause) => false,
         }
     }
 }

@@ -82,10 +82,11 @@ impl<T> Pending<T> {
         self.handle.id()
     }
 
-    /// To be called after the commit: wakes the workers of this process. Dropping it instead costs at most the time
-    /// until a worker next looks for other connections' commits.
+    /// To be called after the commit: wakes a worker. Dropping it instead costs at most the time until a worker next
+    /// looks for other connections' commits.
     pub fn wake(self) -> Handle<T> {
         self.client.wakes().committed(&self.effects);
+        self.client.wakes().tell_others();
         self.handle
     }
 }

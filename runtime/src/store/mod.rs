@@ -129,6 +129,10 @@ pub(crate) struct Claimed {
     pub(crate) runs: Vec<ClaimedRun>,
     /// When the next scheduled run is due, on either clock.
     pub(crate) next: NextDue,
+    /// Ready runs stay behind that other workers may want: there are more than asked for, or they are not wanted here.
+    pub(crate) is_more: bool,
+    /// Scheduled runs became ready, of which nobody has heard.
+    pub(crate) promoted: bool,
 }
 
 /// The earliest due moments on both clocks.

@@ -19,8 +19,14 @@ use crate::failpoint;
 /// A task commits at most so many rows on a thread of the runtime.
 const TASK_ROWS: usize = 512;
 
-/// Called after each commit, before the next one begins; must not wait.
-pub(crate) type OnCommit = Box<dyn Fn(Effects) + Send + Sync>;
+/// Who hears of commits.
+pub(crate) trait OnCommit: Send + Sync {
+    /// Called after each commit, before the next one begins; must not wait.
+    fn committed(&self, effects: Effects);
+
+    /// Called a little later, when a task no longer holds up the next commit. Not once for each commit.
+    fn afterwards(&self) {}
+}
 
 /// The mailbox, the connection and the thread.
 pub(crate) struct Writer {
@@ -34,7 +40,7 @@ struct Shared {
     bell: Condvar,
     /// Locked by the leader alone; gone once the writer is closed.
     core: Mutex<Option<Core>>,
-    on_commit: OnCommit,
+    on_commit: Box<dyn OnCommit>,
     /// Whether every commit is an fsync, which no runtime thread should wait for.
     full: bool,
     /// How long a command waits for another process's write transaction.
@@ -94,7 +100,7 @@ impl Writer {
     pub(crate) fn start(
         core: Core,
         settings: Settings,
-        on_commit: OnCommit,
+        on_commit: Box<dyn OnCommit>,
     ) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
@@ -245,6 +251,7 @@ impl Shared {
         drop(core);
         std::mem::forget(leadership);
         self.step_down(left, checkpoint);
+        self.on_commit.afterwards();
     }
 
     /// Ends a task's leadership. The thread goes on if somebody relies on it, or if there is something to wait for.
@@ -285,6 +292,8 @@ impl Shared {
             if !left.is_empty() {
                 fail(left, &open.busy(self.patience));
             }
+            // Before a checkpoint, which takes its time.
+            self.on_commit.afterwards();
             if open.wants_checkpoint() {
                 open.checkpoint();
             }
@@ -359,7 +368,7 @@ impl Shared {
                     command.answer(Ok(()));
                 }
                 failpoint::reached("after-answer");
-                (self.on_commit)(effects);
+                self.on_commit.committed(effects);
                 failpoint::reached("after-wake");
                 Vec::new()
             }

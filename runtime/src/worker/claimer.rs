@@ -16,6 +16,7 @@ use crate::run::RunId;
 use crate::store::{
     ClaimId, ClaimRequest, Claimed, ClaimedRun, Ending, NextDue, Settlement, Store, Wanted,
 };
+use crate::wake::Call;
 
 /// So many runs are claimed at a time at most.
 const BATCH: usize = 256;
@@ -36,6 +37,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         let ended = shared.take_ended();
         let places = free_places(&shared);
+        let hops = shared.sleeper.set_full(places.is_none());
+        if places.is_none() {
+            shared.sleeper.pass_on(Call::for_the_rest(hops));
+        }
         if ended.is_empty() && places.is_none() && !look {
             if shared.is_done() {
                 return;
@@ -69,6 +74,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 if !claimed.runs.is_empty() {
                     failpoint::reached("after-claim");
                 }
+                leave_to_others(&shared, &claimed, hops);
                 start(&shared, claimed, places).await;
                 if !more {
                     look = sleep(&shared, &mut looker, Some(next)).await;
@@ -77,6 +83,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Err(Error::Closed) => return give_up(&shared, &ended),
             Err(error) => {
                 tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "the store failed this worker; trying again");
+                shared.sleeper.pass_on(Call::for_the_rest(hops));
                 if matches!(error, Error::Busy { .. }) {
                     // No settlement is to blame, and each by itself would wait as long again.
                     ended.iter().cloned().for_each(|one| shared.put_back(one));
@@ -156,6 +163,19 @@ fn settle(store: &mut dyn Store, ended: &[Settlement], now: Now) -> Result<(), E
         }
     }
     Ok(())
+}
+
+/// Calls another worker for what this one was called for, or has made ready, and does not take.
+fn leave_to_others(shared: &Shared, claimed: &Claimed, hops: u8) {
+    if !claimed.is_more {
+        return;
+    }
+    let call = if claimed.promoted {
+        Call::for_promoted()
+    } else {
+        Call::for_the_rest(hops)
+    };
+    shared.sleeper.pass_on(call);
 }
 
 async fn start(shared: &Arc<Shared>, claimed: Claimed, places: Option<OwnedSemaphorePermit>) {

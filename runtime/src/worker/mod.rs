@@ -4,6 +4,7 @@ mod agenda;
 mod builder;
 mod claimer;
 mod execute;
+mod listener;
 mod looker;
 mod maintain;
 mod pulse;
@@ -77,7 +78,7 @@ impl Worker {
     /// process at once.
     ///
     /// # Errors
-    /// If the worker cannot be registered in the store, or signals cannot be handled.
+    /// As [`Worker::start`], or if signals cannot be handled.
     pub async fn run(self) -> Result {
         self.start().await?.until_signal().await
     }
@@ -85,19 +86,22 @@ impl Worker {
     /// Runs until `end` is ready, then stops as [`RunningWorker::stop`] does.
     ///
     /// # Errors
-    /// If the worker cannot be registered in the store.
+    /// As [`Worker::start`].
     pub async fn run_until(self, end: impl Future) -> Result {
         let running = self.start().await?;
         end.await;
         running.stop().await
     }
 
-    /// Starts in the background.
+    /// Starts in the background. The runtime must have timers and I/O, as by `enable_all()`.
     ///
     /// # Errors
-    /// If the worker cannot be registered in the store.
+    /// If the worker cannot be registered in the store, or others can write to the folder beside it in which processes
+    /// wake each other.
     pub async fn start(self) -> Result<RunningWorker, Error> {
         let shared = Shared::register(self.0).await?;
+        let ear = listener::open(&shared);
+        let listener = tokio::spawn(listener::run(Arc::clone(&shared), ear));
         let claimer = tokio::spawn(claimer::run(Arc::clone(&shared)));
         let services = vec![
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
@@ -109,6 +113,7 @@ impl Worker {
                 shared,
                 claimer,
                 services,
+                listener,
             }),
         })
     }
@@ -135,6 +140,8 @@ struct Running {
     claimer: JoinHandle<()>,
     /// End when the worker drains.
     services: Vec<JoinHandle<()>>,
+    /// Aborted at the end: until then, calls are passed on and attempts can be cancelled.
+    listener: JoinHandle<()>,
 }
 
 impl RunningWorker {

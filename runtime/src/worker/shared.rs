@@ -112,9 +112,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Takes a byte of the lock file, then a row in the store: nobody may see a worker that holds no lock.
+    /// Takes a byte of the lock file, then a row in the store: nobody may see a worker that holds no lock. Before that
+    /// come the checks, so that a worker that is refused leaves nothing behind.
     pub(super) async fn register(plan: Plan) -> Result<Arc<Self>, Error> {
         let client = plan.client.clone();
+        client.wakes().prepare()?;
         let lock = client.lock_file()?;
         let slot = match &lock {
             Some(lock) => lock.take_slot().map_err(|source| Error::Io {

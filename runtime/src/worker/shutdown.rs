@@ -45,6 +45,7 @@ async fn farewell(running: Running) -> Result<(), Error> {
         shared,
         claimer,
         services,
+        listener,
     } = running;
     shared.idle().await;
     for service in services {
@@ -53,6 +54,9 @@ async fn farewell(running: Running) -> Result<(), Error> {
     }
     // A claim that was under way is given back before the worker's row goes: without it nobody would look for them.
     let _ = claimer.await;
+    // With it goes its socket.
+    listener.abort();
+    let _ = listener.await;
     failpoint::reached("before-unregister");
     let id = shared.id();
     shared

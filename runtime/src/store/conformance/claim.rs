@@ -16,6 +16,8 @@ contract! {
     only_wanted_kinds_are_claimed
     what_nobody_wants_does_not_stand_before_the_rest
     the_next_due_moments_of_both_clocks_are_told
+    whether_runs_stay_behind_for_others_is_told
+    whether_a_claim_made_runs_ready_is_told
     claim_numbers_of_two_workers_never_meet
     a_rolled_back_claim_gives_everything_back
 }
@@ -177,6 +179,46 @@ fn the_next_due_moments_of_both_clocks_are_told(trial: &mut Trial) {
     assert_eq!(next(trial), expected(30, 200));
     trial.pass(HOUR);
     assert_eq!(next(trial), NextDue::default(), "all are promoted");
+}
+
+fn whether_runs_stay_behind_for_others_is_told(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let is_more = |trial: &mut Trial, limit, wanted: &'static str| {
+        let rank = move |kind: &Kind| (wanted.contains(&*kind.job)).then_some(0);
+        let claimed = trial.claim_wanted(worker, limit, rank);
+        (claimed.runs.len(), claimed.is_more)
+    };
+    assert_eq!(is_more(trial, 1, "a"), (0, false));
+    for job in ["a", "a", "b"] {
+        trial.insert(&run_of(kind("default", job), 10));
+    }
+    assert_eq!(
+        is_more(trial, 1, "a b"),
+        (1, true),
+        "another is beyond the limit"
+    );
+    assert_eq!(is_more(trial, 9, "a"), (1, true), "one is not wanted");
+    assert_eq!(is_more(trial, 9, "c"), (0, true));
+    assert_eq!(is_more(trial, 1, "a b"), (1, false), "as many as asked for");
+    assert_eq!(
+        is_more(trial, 1, "a b"),
+        (0, false),
+        "running ones are nobody else's"
+    );
+}
+
+fn whether_a_claim_made_runs_ready_is_told(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let promoted = |trial: &mut Trial| trial.claim_wanted(worker, 9, |_| None).promoted;
+    trial.insert(&run());
+    let (wall, store) = (trial.now.wall + 10, trial.now.store + 20);
+    trial.insert(&run_due(Due::Wall(wall)));
+    trial.insert(&run_due(Due::Store(store)));
+    assert!(!promoted(trial));
+    for expected in [true, false, true, false] {
+        trial.pass(if expected { 10 } else { 0 });
+        assert_eq!(promoted(trial), expected);
+    }
 }
 
 fn claim_numbers_of_two_workers_never_meet(trial: &mut Trial) {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 contract! {
     no_more_are_claimed_than_may_run_at_once
     what_a_limit_holds_up_does_not_stand_before_the_rest
+    what_a_limit_holds_up_is_not_for_others
     every_kind_and_queue_of_a_job_counts
     the_names_of_one_job_share_its_limit
     a_limit_of_a_later_build_holds_for_what_runs_already
@@ -91,6 +92,19 @@ fn what_a_limit_holds_up_does_not_stand_before_the_rest(trial: &mut Trial) {
     assert_eq!(ids(&claim(trial, worker, 4)), [last]);
     assert_eq!(claim(trial, worker, 4).len(), 0);
     assert_eq!(trial.state(few[2]), Some(State::Ready));
+}
+
+fn what_a_limit_holds_up_is_not_for_others(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let _: [RunId; 3] = insert(trial, "few");
+    let is_more = |trial: &mut Trial| {
+        let request = request(trial, worker, 1);
+        let claimed = trial.within(|store, now| store.claim(&request, now));
+        (claimed.runs.len(), claimed.is_more)
+    };
+    assert_eq!(is_more(trial), (1, true));
+    assert_eq!(is_more(trial), (1, false));
+    assert_eq!(is_more(trial), (0, false));
 }
 
 fn every_kind_and_queue_of_a_job_counts(trial: &mut Trial) {

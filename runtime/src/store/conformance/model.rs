@@ -134,6 +134,25 @@ impl Model {
         taken
     }
 
+    /// Whether runs are ready that another worker could claim: those that this one does not want, and those for which
+    /// it had no place.
+    pub(super) fn has_more(
+        &self,
+        rank: impl Fn(&Kind) -> Option<usize>,
+        most: Option<u32>,
+    ) -> bool {
+        let is_limited = |run: &Run| run.new.kind.job == LIMITED;
+        let running = self
+            .runs
+            .values()
+            .filter(|run| run.state == State::Running && is_limited(run));
+        let running = u32::try_from(running.count()).unwrap();
+        self.runs.values().any(|run| {
+            let is_held_up = is_limited(run) && most.is_some_and(|most| running >= most);
+            run.state == State::Ready && (rank(&run.new.kind).is_none() || !is_held_up)
+        })
+    }
+
     /// Whether any of these runs was parked; then it is ready.
     pub(super) fn unpark(&mut self, rank: impl Fn(&Kind) -> Option<usize>) -> bool {
         let mut unparked = false;

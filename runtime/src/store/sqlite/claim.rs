@@ -60,13 +60,18 @@ pub(super) fn claim(
     request: &ClaimRequest,
     now: Now,
 ) -> Result<Claimed, Error> {
-    let wall = promote(conn, [NEXT_WALL, PROMOTE_WALL], now.wall)?;
-    let store = promote(conn, [NEXT_STORE, PROMOTE_STORE], now.store)?;
+    let mut promoted = false;
+    let mut promote = |sql, now| promote(conn, sql, now, &mut promoted);
+    let wall = promote([NEXT_WALL, PROMOTE_WALL], now.wall)?;
+    let store = promote([NEXT_STORE, PROMOTE_STORE], now.store)?;
     let mut limits = Limits::default();
     let mut found = Vec::new();
-    find(conn, kinds, &mut limits, request, &UNSUSPECTED, &mut found)?;
-    find(conn, kinds, &mut limits, request, &SUSPECTS, &mut found)?;
-    let candidates = choose(conn, &mut limits, request, found)?;
+    let mut unwanted = false;
+    for among in [&UNSUSPECTED, &SUSPECTS] {
+        unwanted |= find(conn, kinds, &mut limits, request, among, &mut found)?;
+    }
+    let (candidates, left) = choose(conn, &mut limits, request, found)?;
+    let is_more = unwanted || left;
     *held_up |= limits.any_reached();
     let mut runs = Vec::with_capacity(candidates.len());
     let (mut read, mut take) = (conn.prepare_cached(READ)?, conn.prepare_cached(CLAIM)?);
@@ -82,6 +87,8 @@ pub(super) fn claim(
     Ok(Claimed {
         runs,
         next: NextDue { wall, store },
+        is_more,
+        promoted,
     })
 }
 
@@ -90,6 +97,7 @@ fn promote(
     conn: &Connection,
     [next, promote]: [&str; 2],
     now: Millis,
+    promoted: &mut bool,
 ) -> Result<Option<Millis>, Error> {
     let mut next = conn.prepare_cached(next)?;
     let due: Option<Millis> = next.query_row([], |row| row.get(0))?;
@@ -98,6 +106,7 @@ fn promote(
     }
     conn.prepare_cached(promote)?
         .execute(params![now, PROMOTE])?;
+    *promoted = true;
     Ok(next.query_row([], |row| row.get(0))?)
 }
 
@@ -111,7 +120,7 @@ struct Candidate {
     is_suspect: bool,
 }
 
-/// Of each kind that the worker wants the first runs.
+/// Of each kind that the worker wants the first runs; true if there are others that it does not want.
 fn find(
     conn: &Connection,
     kinds: &mut Kinds,
@@ -119,20 +128,25 @@ fn find(
     request: &ClaimRequest,
     among: &Among,
     found: &mut Vec<Candidate>,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let mut next_kind = conn.prepare_cached(among.next_kind)?;
     let mut read = conn.prepare_cached(among.candidates)?;
+    // One beyond the limit tells that there are more.
+    let beyond = request.limit.saturating_add(1);
+    let mut unwanted = false;
     let mut after = i64::MIN;
     while let Some(kind) = next_kind.query_row([after], |row| row.get(0)).optional()? {
         after = kind;
         let wanted = kinds.kind(conn, kind)?;
-        if let Some(rank) = request.wanted.rank(&wanted) {
+        let rank = request.wanted.rank(&wanted);
+        unwanted |= rank.is_none();
+        if let Some(rank) = rank {
             let limit = request.wanted.limit(&wanted.job);
             let most = match limit {
                 Some(limit) => limits
                     .free(conn, kinds, &*request.wanted, limit)?
-                    .min(request.limit),
-                None => request.limit,
+                    .min(beyond),
+                None => beyond,
             };
             let candidate = |row: &Row<'_>| {
                 Ok(Candidate {
@@ -149,29 +163,31 @@ fn find(
             }
         }
     }
-    Ok(())
+    Ok(unwanted)
 }
 
-/// The first runs in the worker's order, as far as they may start.
+/// The first runs in the worker's order, as far as they may start; and whether others stay behind that it does not get.
 fn choose(
     conn: &Connection,
     limits: &mut Limits,
     request: &ClaimRequest,
     mut found: Vec<Candidate>,
-) -> Result<Vec<Candidate>, Error> {
+) -> Result<(Vec<Candidate>, bool), Error> {
     let mut may_suspect = found.iter().any(|candidate| candidate.is_suspect)
         && !has_suspect(conn, request.claim.worker())?;
     found.sort_unstable();
-    let may_start = |candidate: &Candidate| {
-        if candidate.is_suspect && !may_suspect {
-            return false;
-        }
-        let may_start = candidate.limit.is_none_or(|limit| limits.take(limit));
-        may_suspect &= !(candidate.is_suspect && may_start);
-        may_start
-    };
     let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
-    Ok(found.into_iter().filter(may_start).take(most).collect())
+    let (mut taken, mut left) = (Vec::new(), Vec::new());
+    for candidate in found {
+        if taken.len() == most || candidate.is_suspect && !may_suspect {
+            left.push(candidate.limit);
+        } else if candidate.limit.is_none_or(|limit| limits.take(limit)) {
+            may_suspect &= !candidate.is_suspect;
+            taken.push(candidate);
+        }
+    }
+    let is_left = |limit: Option<Limit>| limit.is_none_or(|limit| limits.has_place(limit));
+    Ok((taken, left.into_iter().any(is_left)))
 }
 
 /// Whether a suspect is at work in this worker.

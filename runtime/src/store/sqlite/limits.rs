@@ -38,9 +38,14 @@ impl Limits {
         Ok(limit.most.saturating_sub(self.running(limit)))
     }
 
+    /// Whether one more run of the job may start.
+    pub(super) fn has_place(&self, limit: Limit) -> bool {
+        self.running(limit) < limit.most
+    }
+
     /// Takes a place, if one is left.
     pub(super) fn take(&mut self, limit: Limit) -> bool {
-        let is_free = self.running(limit) < limit.most;
+        let is_free = self.has_place(limit);
         if is_free && let Some(running) = &mut self.running {
             *running.entry(limit.job).or_default() += 1;
         }

@@ -31,6 +31,12 @@ const SETTINGS: Settings = Settings {
     max_payload: crate::sizes::PAYLOAD,
 };
 
+impl<F: Fn(Effects) + Send + Sync> OnCommit for F {
+    fn committed(&self, effects: Effects) {
+        self(effects);
+    }
+}
+
 fn core(location: &Location) -> Core {
     let clock = Clock::Manual(ManualClock::starting_at(UNIX_EPOCH));
     open_writer(location, SETTINGS, &clock).unwrap().0

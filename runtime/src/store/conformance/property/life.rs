@@ -157,7 +157,7 @@ impl Life {
         };
         let (claimed, effects) = self.trial.watched(|store, now| store.claim(&request, now));
         assert_effects(&effects, false, NextDue::default(), &[]);
-        let claimable = self.model.claimable(self.trial.now, rank);
+        let claimable = self.model.claimable(self.trial.now, rank.clone());
         let expected = self.model.within_limit(worker, claimable, limit, most);
         assert_eq!(ids(&claimed.runs), expected);
         assert_eq!(claimed.next, self.model.next_due());
@@ -177,6 +177,7 @@ impl Life {
             assert_eq!(*run.kind, known.new.kind);
             self.claims.push((run.id, run.claim));
         }
+        assert_eq!(claimed.is_more, self.model.has_more(rank, most));
         self.last_claim.insert(slot, request.claim);
     }
 
