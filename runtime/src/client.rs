@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use crate::clock::{Clock, Now, this_boot};
 use crate::error::Error;
 use crate::joiners::{Joiners, Listening};
 use crate::liveness::{LockFile, LockFileId};
+use crate::place::Place;
 use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
 use crate::sizes;
@@ -50,6 +51,8 @@ struct Inner {
     location: Location,
     /// Unset in memory.
     lock_file: Option<LockFileId>,
+    /// Unset in memory.
+    place: Option<Place>,
     settings: Settings,
     /// Only schedules put runs in: a worker without a store keeps its own here, and forgets them when it ends.
     is_sealed: bool,
@@ -157,6 +160,7 @@ impl Client {
             Location::Memory => None,
         };
         let (mut core, offset) = open_writer(&location, settings, &clock)?;
+        let place = core.place().cloned();
         let lock_file = match (&opening, &location) {
             (Some(lock), Location::File(path)) => {
                 let id = lock.id_or(fastrand::i64(1..)).map_err(lock_error)?;
@@ -183,6 +187,7 @@ impl Client {
             readers,
             location,
             lock_file,
+            place,
             settings,
             is_sealed,
             clock,
@@ -269,6 +274,23 @@ impl Client {
     /// Which lock file this client has opened the store with; `None` in memory.
     pub(crate) fn lock_file_id(&self) -> Option<LockFileId> {
         self.0.lock_file
+    }
+
+    /// Fails if the files of the store were replaced or deleted.
+    pub(crate) fn check_place(&self) -> Result<(), Error> {
+        self.0.place.as_ref().map_or(Ok(()), Place::check)
+    }
+
+    /// The lock file at its path; `None` in memory.
+    pub(crate) fn place_of_lock_file(&self) -> Result<Option<Place>, Error> {
+        let Location::File(path) = &self.0.location else {
+            return Ok(None);
+        };
+        let path = std::path::absolute(lock_path_of(path));
+        Ok(Some(
+            path.and_then(|path| Place::of([path]))
+                .map_err(lock_error)?,
+        ))
     }
 
     /// The workers that are registered.
@@ -378,8 +400,12 @@ impl fmt::Debug for Client {
     }
 }
 
+fn lock_path_of(path: &Path) -> PathBuf {
+    with_suffix(path, "-afterhours.lock")
+}
+
 fn lock_file_of(path: &Path) -> Result<LockFile, Error> {
-    let lock_path = with_suffix(path, "-afterhours.lock");
+    let lock_path = lock_path_of(path);
     LockFile::open(&lock_path).map_err(|source| match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
             path: path.to_owned(),

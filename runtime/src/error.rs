@@ -68,6 +68,15 @@ pub enum Error {
         /// The newest version this build knows.
         known: i64,
     },
+    /// A file of the store is another one than was opened, or gone.
+    #[error(
+        "`{}` was replaced or deleted while it was open, and what is written to it would be lost: nothing is; see what is there now, and start this process again",
+        path.display()
+    )]
+    FileReplaced {
+        /// The database, or its `-wal` or lock file.
+        path: PathBuf,
+    },
     /// Somebody else held the database's write lock for too long.
     #[error("the database was locked for {waited:?} by {}: look there for a transaction that stays open", called(holder.as_ref()))]
     Busy {

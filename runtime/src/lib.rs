@@ -43,6 +43,7 @@ mod liveness;
 mod options;
 mod pending;
 mod perform;
+mod place;
 mod readers;
 mod registry;
 mod retry;

@@ -30,6 +30,7 @@ mod outsiders;
 mod panics;
 mod perform;
 mod quickstart;
+mod replaced;
 mod retry;
 mod schedule;
 mod schedule_options;

@@ -469,6 +469,7 @@ fn copy(error: &Error) -> Error {
         },
         Error::DiskFull => Error::DiskFull,
         Error::Closed => Error::Closed,
+        Error::FileReplaced { path } => Error::FileReplaced { path: path.clone() },
         Error::Unknown(source) => Error::Unknown(sqlite(source)),
         Error::Store(source) => Error::Store(sqlite(source)),
         other => Error::Store(rusqlite::Error::SqliteFailure(

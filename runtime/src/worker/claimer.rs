@@ -31,6 +31,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         // Attempts that end together are written down together, and give their places to one claim.
         tokio::task::yield_now().await;
         if let Err(error) = shared.make_sure_of_number().await {
+            if is_final(&error) {
+                return give_up(&shared, error).await;
+            }
             tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "this worker could not be registered again; trying again");
             shared.client().clock().sleep(AFTER_ERROR).await;
             continue;
@@ -80,7 +83,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     look = sleep(&shared, &mut looker, Some(next)).await;
                 }
             }
-            Err(Error::Closed) => return give_up(&shared, &ended),
+            Err(error) if is_final(&error) => {
+                shared.written(&ended);
+                return give_up(&shared, error).await;
+            }
             Err(error) => {
                 tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "the store failed this worker; trying again");
                 shared.sleeper.pass_on(Call::for_the_rest(hops));
@@ -220,10 +226,19 @@ async fn settle_apart(shared: &Shared, ended: Ended) {
     }
 }
 
-/// Without a store there is nobody to tell.
-fn give_up(shared: &Shared, ended: &[Settlement]) {
-    tracing::error!(target: "afterhours", runs = ended.len(), "the client was closed under this worker: these runs will be executed again");
-    shared.written(ended);
+/// Whether trying again is in vain.
+fn is_final(error: &Error) -> bool {
+    matches!(error, Error::Closed | Error::FileReplaced { .. })
+}
+
+/// Without a store there is nobody to tell how attempts end.
+async fn give_up(shared: &Shared, error: Error) {
+    shared.fail(error);
+    while !shared.is_done() {
+        shared.sleeper.woken().await;
+        let ended = shared.take_ended();
+        shared.written(&ended);
+    }
 }
 
 /// Until the next run is due; nothing that becomes due concerns a worker without a free place. True if runs may have

@@ -27,7 +27,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::job_error::Result;
 
-use shared::{Plan, Shared};
+use shared::{Phase, Plan, Shared};
 use shutdown::Rest;
 
 /// A worker that is ready to run: [`Worker::builder`] checks everything that can be checked before it starts.
@@ -89,7 +89,10 @@ impl Worker {
     /// As [`Worker::start`].
     pub async fn run_until(self, end: impl Future) -> Result {
         let running = self.start().await?;
-        end.await;
+        tokio::select! {
+            _ = end => {}
+            () = running.has_failed() => {}
+        }
         running.stop().await
     }
 
@@ -151,10 +154,14 @@ impl RunningWorker {
     /// locked. What the store did not take any more is logged, and rescued too.
     ///
     /// # Errors
-    /// If signals cannot be handled.
+    /// If signals cannot be handled. [`Error::FileReplaced`] if a file of the store was replaced or deleted: the worker
+    /// has then stopped by itself, without a signal.
     pub async fn until_signal(mut self) -> Result {
         let mut signals = shutdown::Signals::new()?;
-        signals.first().await;
+        let has_failed = tokio::select! {
+            () = signals.first() => false,
+            () = self.has_failed() => true,
+        };
         let Some(running) = self.running.take() else {
             return Ok(());
         };
@@ -163,6 +170,9 @@ impl RunningWorker {
             rest = shutdown::stop(running) => rest,
             code = signals.second() => std::process::exit(code),
         };
+        if has_failed {
+            return Ok(rest.map(drop)?);
+        }
         if let Err(error) = &rest {
             tracing::error!(target: "afterhours", error = error as &dyn std::error::Error, "the worker could not say goodbye to its store");
         }
@@ -171,6 +181,15 @@ impl RunningWorker {
             std::process::exit(0);
         }
         Ok(())
+    }
+
+    /// Resolves when the worker has stopped by itself.
+    async fn has_failed(&self) {
+        match &self.running {
+            // Before anybody has told it to stop, there is no other reason.
+            Some(running) => running.shared.entered(Phase::Draining).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops claiming at once, lets running jobs go on for the grace period, then drops what is left and gives it

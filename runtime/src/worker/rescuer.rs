@@ -7,6 +7,7 @@ use super::stillness::Stillness;
 use crate::error::Error;
 use crate::failpoint;
 use crate::liveness::{LockFile, LockFileId};
+use crate::place::Place;
 use crate::store::{Loss, WorkerRow};
 
 /// A worker with claims that has not moved for so long is given up; it finds out when it moves again.
@@ -18,6 +19,7 @@ pub(super) struct Rescuer {
     /// Opened once more, because locks of one opening do not keep each other out.
     lock: LockFile,
     id: Option<LockFileId>,
+    place: Place,
     stillness: Stillness,
     last_round: Instant,
 }
@@ -28,7 +30,11 @@ impl Rescuer {
         let Some(lock) = shared.client().lock_file()? else {
             return Ok(None);
         };
+        let Some(place) = shared.client().place_of_lock_file()? else {
+            return Ok(None);
+        };
         Ok(Some(Self {
+            place,
             id: lock.id().map_err(lock_error)?,
             lock,
             stillness: Stillness::default(),
@@ -38,6 +44,15 @@ impl Rescuer {
 
     /// Looks at all workers once.
     pub(super) async fn round(&mut self, shared: &Shared) -> Result<(), Error> {
+        // Others cannot see that a worker lives whose lock file is gone.
+        if let Err(gone) = shared
+            .client()
+            .check_place()
+            .and_then(|()| self.place.check())
+        {
+            shared.fail(gone);
+            return Ok(());
+        }
         let me = shared.id();
         let workers = shared.client().workers().await?;
         if workers.iter().all(|worker| worker.id != me) {

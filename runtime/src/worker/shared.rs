@@ -94,6 +94,8 @@ pub(super) struct Shared {
     /// Another one after it was given up.
     id: AtomicI64,
     identity: NewWorker,
+    /// Why it cannot go on, once that is so.
+    failure: Mutex<Option<Error>>,
     /// Others have given this worker up; it needs a new number.
     given_up: AtomicBool,
     /// Holds the byte that says that this worker is alive.
@@ -149,6 +151,7 @@ impl Shared {
         let shared = Arc::new(Self {
             id: AtomicI64::new(id.0),
             identity,
+            failure: Mutex::default(),
             given_up: AtomicBool::new(false),
             pulse: OnceLock::new(),
             _lock: lock,
@@ -244,6 +247,22 @@ impl Shared {
         if let Err(error) = said {
             tracing::warn!(target: "afterhours", error = &error as &dyn std::error::Error, "the store does not know that this worker stops");
         }
+    }
+
+    /// Stops this worker for good: its store is gone, and nothing that ends from now on can be written down.
+    pub(super) fn fail(&self, error: Error) {
+        tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, attempts = self.active().len(), "this worker stops: the runs that it has at work are executed again");
+        self.failure().get_or_insert(error);
+        self.abort();
+    }
+
+    /// Why it has stopped by itself.
+    pub(super) fn take_failure(&self) -> Option<Error> {
+        self.failure().take()
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<Error>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops what still runs.

@@ -59,16 +59,23 @@ async fn farewell(running: Running) -> Result<(), Error> {
     let _ = listener.await;
     failpoint::reached("before-unregister");
     let id = shared.id();
-    shared
+    let unregistered = shared
         .client()
         .write(1, move |store| store.unregister(id))
-        .await?;
+        .await;
+    if let Some(error) = shared.take_failure() {
+        return Err(error);
+    }
+    unregistered?;
     tracing::info!(target: "afterhours", worker = id.0, "worker stopped");
     Ok(())
 }
 
 /// The time is over: either attempts do not end, or the store does not take how they ended.
 fn unfinished(shared: &Shared) -> Result<Rest, Error> {
+    if let Some(error) = shared.take_failure() {
+        return Err(error);
+    }
     let active = shared.active();
     let left: Vec<String> = active
         .values()

@@ -21,7 +21,7 @@ mod unique;
 pub(crate) mod workers;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -34,6 +34,7 @@ use super::{
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::failpoint;
+use crate::place::Place;
 use crate::run::{AttemptRecord, RunId};
 
 pub(crate) use open::{Location, Settings, check_file, open_reader, open_writer, with_suffix};
@@ -48,6 +49,10 @@ pub(crate) struct Core {
     held_up: bool,
     /// None in memory.
     path: Option<PathBuf>,
+    /// None in memory.
+    place: Option<Place>,
+    /// When somebody last looked whether the files are in their place.
+    looked: Instant,
     commits: u32,
 }
 
@@ -64,9 +69,13 @@ const WAL_LIMIT: u64 = 32 * 1024 * 1024;
 /// The WAL's size is looked at once in so many commits; each adds a few pages at least.
 const WAL_LOOK: u32 = 64;
 
+/// That the files are in their place is looked at this often while something is written.
+const PLACE_LOOK: Duration = Duration::from_millis(250);
+
 impl Core {
     /// Begins a transaction that may write; never waits.
     pub(crate) fn begin(&mut self) -> Result<(), BeginError> {
+        self.check_place().map_err(BeginError::Other)?;
         if !self.conn.is_autocommit() {
             self.rollback();
         }
@@ -81,6 +90,21 @@ impl Core {
             }
             Err(error) => Err(BeginError::Other(error.into())),
         }
+    }
+
+    fn check_place(&mut self) -> Result<(), Error> {
+        if let Some(place) = &self.place
+            && self.looked.elapsed() > PLACE_LOOK
+        {
+            place.check()?;
+            self.looked = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Where its files are; `None` in memory.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// Commits, and hands out what others should hear of.

@@ -1,13 +1,14 @@
 //! Opening connections: the checks before anything is written, and the settings every connection gets.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Core, Kinds, lock_holder, schema};
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::place::Place;
 use crate::store::Effects;
 
 /// Where a store lives.
@@ -61,8 +62,11 @@ fn prepare(
     // From here on the writer waits by itself, where it may.
     conn.busy_timeout(Duration::ZERO)?;
     conn.set_prepared_statement_cache_capacity(64);
+    let place = path.as_deref().map(|path| place(path, &conn)).transpose()?;
     let core = Core {
         conn,
+        place,
+        looked: Instant::now(),
         kinds: Kinds::default(),
         held_up: false,
         effects: Effects::default(),
@@ -70,6 +74,19 @@ fn prepare(
         commits: 0,
     };
     Ok((core, offset))
+}
+
+/// The database at the path that was given, and its WAL where SQLite has it: these differ if there is a link.
+fn place(path: &Path, conn: &Connection) -> Result<Place, Error> {
+    let wal = with_suffix(conn.path().map_or(path, Path::new), "-wal");
+    let files = std::path::absolute(path).and_then(|path| Place::of([path, wal]));
+    files.map_err(|source| Error::Io {
+        what: format!(
+            "`{}` or its `-wal` file cannot be looked at",
+            path.display()
+        ),
+        source,
+    })
 }
 
 /// Opens a reading connection on a file that the writer has created.
