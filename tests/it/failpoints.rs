@@ -51,8 +51,8 @@ async fn a_process_that_dies_at_any_step_loses_nothing() -> Result {
     Ok(())
 }
 
-/// A worker that dies while it rescues the runs of one that has died.
-async fn dies_while_it_rescues(failpoint: &str) -> Result {
+/// A worker dies while it rescues the runs of one that has died, and leaves so many to be rescued.
+async fn dies_while_it_rescues(failpoint: &str, left: u32) -> Result {
     // More than are taken back in one transaction.
     const RUNS: usize = 600;
     let folder = Folder::new()?;
@@ -76,6 +76,12 @@ async fn dies_while_it_rescues(failpoint: &str) -> Result {
     assert_eq!(second.end()?.signal(), Some(Signal::SIGKILL as i32));
     aftermath.died(&second);
     client.close().await?;
+    let unrescued = folder.outsider()?.query_row(
+        "SELECT count(*) FROM afterhours_runs WHERE state = 2 AND crashes = 0",
+        [],
+        |row| row.get::<_, u32>(0),
+    )?;
+    assert_eq!(unrescued, left);
     aftermath.check(&folder, Loss::None).await?;
     let lines = ledger(&folder);
     let ended = lines.iter().filter(|line| line.what == "end");
@@ -86,17 +92,17 @@ async fn dies_while_it_rescues(failpoint: &str) -> Result {
 
 #[tokio::test]
 async fn a_rescuer_that_dies_inside_a_rescue_has_taken_nothing_back() -> Result {
-    dies_while_it_rescues("in-rescue@300:exit").await
+    dies_while_it_rescues("in-rescue@300:exit", 600).await
 }
 
 #[tokio::test]
 async fn a_rescuer_that_dies_between_two_steps_leaves_the_rest_to_others() -> Result {
-    dies_while_it_rescues("between-rescues:exit").await
+    dies_while_it_rescues("between-rescues:exit", 100).await
 }
 
 #[tokio::test]
 async fn a_rescuer_that_dies_after_it_rescues_nothing_twice() -> Result {
-    dies_while_it_rescues("after-rescue:exit").await
+    dies_while_it_rescues("after-rescue:exit", 0).await
 }
 
 #[tokio::test]

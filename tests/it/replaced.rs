@@ -47,7 +47,7 @@ async fn disturbed(disturb: impl FnOnce(&Folder) -> std::io::Result<()>) -> Resu
             .enqueue(work::prepare(1))
             .await
             .map(drop)
-            .unwrap_err();
+            .expect_err("it is refused");
         assert!(matches!(again, Error::FileReplaced { .. }), "{again}");
     }
     assert_eq!(written(&orphan)?, before);

@@ -130,20 +130,20 @@ impl Disk {
         work(self.state().files.entry(name.to_owned()).or_default())
     }
 
-    /// What the disk still gets to write when the power goes.
-    pub(crate) fn last_writes(&self) -> Vec<(String, Vec<Change>)> {
-        let Some(Kept::Some(seed)) = self.power else {
-            return Vec::new();
-        };
-        let mut chance = fastrand::Rng::with_seed(seed);
-        let mut state = self.state();
-        let mut files: Vec<_> = state.files.drain().collect();
-        // In an order that is the same for the same seed.
-        files.sort_by(|(one, _), (other, _)| one.cmp(other));
-        files
-            .into_iter()
-            .map(|(name, content)| (name, some_of(&content.unsynced, &mut chance)))
-            .collect()
+    /// Hands out what the disk still gets to write when the power goes. Nobody else gets to it any more while the
+    /// caller keeps what is returned: another thread could make safe, and acknowledge, what this then writes over.
+    pub(crate) fn cut_power(&self, mut write: impl FnMut(&str, Vec<Change>)) -> impl Sized {
+        let state = self.state();
+        if let Some(Kept::Some(seed)) = self.power {
+            let mut chance = fastrand::Rng::with_seed(seed);
+            let mut files: Vec<_> = state.files.iter().collect();
+            // In an order that is the same for the same seed.
+            files.sort_by_key(|(name, _)| *name);
+            for (name, content) in files {
+                write(name, some_of(&content.unsynced, &mut chance));
+            }
+        }
+        state
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -128,21 +128,22 @@ fn content(inner: &Inner) -> Option<Vec<u8>> {
 
 /// Ends the process as a power cut or SIGKILL does.
 pub(crate) fn die(action: Action) -> ! {
-    if action == Action::CutPower {
-        for (name, changes) in disk().last_writes() {
-            // Other descriptors lose their locks by this one; they are about to be gone in any case.
-            if let Ok(file) = std::fs::OpenOptions::new().write(true).open(&name) {
-                for change in changes {
-                    let _ = match change {
-                        Change::Write { at, bytes } => file.write_all_at(&bytes, at as u64),
-                        Change::Truncate { size } => file.set_len(size as u64),
-                    };
-                }
-            }
-        }
-    }
+    let _power = (action == Action::CutPower).then(|| disk().cut_power(write_last));
     let _ = raise(Signal::SIGKILL);
     unreachable!("nobody survives SIGKILL")
+}
+
+/// Other descriptors lose their locks by this one; they are about to be gone in any case.
+fn write_last(name: &str, changes: Vec<Change>) {
+    let Ok(file) = std::fs::OpenOptions::new().write(true).open(name) else {
+        return;
+    };
+    for change in changes {
+        let _ = match change {
+            Change::Write { at, bytes } => file.write_all_at(&bytes, at as u64),
+            Change::Truncate { size } => file.set_len(size as u64),
+        };
+    }
 }
 
 /// `Some` is the code of what goes wrong with an operation that is not a write.

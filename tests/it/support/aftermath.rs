@@ -59,7 +59,7 @@ impl Aftermath {
             match within(&format!("the end of run {id}"), run.join()).await {
                 Ok(_) => {}
                 Err(Error::Gone { .. }) if loss == Loss::Allowed => {}
-                Err(error) => panic!("run {id} was accepted: {error}"),
+                Err(error) => return Err(format!("run {id} was accepted: {error}").into()),
             }
         }
         within("the end of all runs", async {
