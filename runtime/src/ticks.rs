@@ -91,7 +91,7 @@ impl Ticks {
     pub(crate) fn passed_over(&self, last: Option<Millis>, time: Millis) -> Option<Millis> {
         match (self, last) {
             (Self::Every(interval), Some(last)) if last < time => {
-                Some(last + time.saturating_sub(last) / interval * interval)
+                Some(time - passed(*interval, last, time).1)
             }
             _ => last,
         }
@@ -123,20 +123,31 @@ impl Ticks {
     ) -> Option<Millis> {
         match self {
             Self::Every(interval) => {
-                let passed = end.saturating_sub(last) / interval;
-                let first = (start.saturating_sub(last) / interval + 1)
-                    .max(passed - Millis::from(limit) + 1);
-                (first <= passed).then(|| last + first * interval)
+                let (whole, _) = passed(*interval, last, end);
+                let (before, _) = passed(*interval, last, start);
+                let first = (before + 1).max(whole - i128::from(limit) + 1);
+                let at = i128::from(last) + first * i128::from(*interval);
+                Millis::try_from(at).ok().filter(|_| first <= whole)
             }
             Self::Cron(cron) => first_of_latest_matches(cron, start, end, limit),
         }
     }
 }
 
+/// How much of an interval that ticked at `last` has passed: whole ones, and the rest. A stranger's last tick may be
+/// further away than the numbers of this unit reach.
+fn passed(interval: Millis, last: Millis, now: Millis) -> (i128, Millis) {
+    let since = (i128::from(now) - i128::from(last)).max(0);
+    let interval = i128::from(interval);
+    // A rest is smaller than the interval.
+    let rest = Millis::try_from(since % interval).unwrap_or_default();
+    (since / interval, rest)
+}
+
 fn next_interval(interval: Millis, last: Millis, now: Millis) -> Millis {
-    let passed = now.saturating_sub(last).max(0) / interval;
-    let latest = last + passed * interval;
-    if passed > 0 && now - latest < LATE.min(interval / 2) {
+    let (whole, rest) = passed(interval, last, now);
+    let latest = if whole > 0 { now - rest } else { last };
+    if whole > 0 && rest < LATE.min(interval / 2) {
         latest
     } else {
         latest.saturating_add(interval)

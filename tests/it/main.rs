@@ -42,6 +42,7 @@ mod signals;
 mod sizes;
 mod sockets;
 mod state;
+mod stuck_end;
 mod support;
 mod timeout;
 mod transaction;

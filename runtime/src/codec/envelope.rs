@@ -37,6 +37,11 @@ pub(crate) fn content_len(sealed: &[u8]) -> usize {
     sealed.len().saturating_sub(HEADER)
 }
 
+/// How many bytes so many bytes of arguments are, sealed.
+pub(crate) fn sealed_len(content: usize) -> usize {
+    content.saturating_add(HEADER)
+}
+
 /// Takes the arguments out again, with what the envelope says about them, if it is whole.
 pub(crate) fn open(bytes: &[u8]) -> Result<(Envelope, &[u8]), DecodeError> {
     let (header, arguments) = bytes.split_first_chunk::<HEADER>().ok_or_else(|| {

@@ -10,7 +10,7 @@ mod tracer;
 
 pub use arguments::{Codec, DecodeError, Decoder, Encoder};
 pub(crate) use deserializer::take_from_bytes;
-pub(crate) use envelope::{Envelope, content_len, open, seal};
+pub(crate) use envelope::{Envelope, content_len, open, seal, sealed_len};
 
 /// What to do about a type that the codec cannot carry.
 pub(crate) fn advice(codec: Codec) -> &'static str {

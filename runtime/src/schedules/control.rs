@@ -103,7 +103,12 @@ impl Client {
     pub(crate) async fn schedule_views(&self) -> Result<Vec<ScheduleView>, Error> {
         let now = self.now();
         match self.readers() {
-            Some(readers) => readers.read(move |conn| schedules::all(conn, now)).await,
+            Some(readers) => {
+                let most = self.max_payload();
+                readers
+                    .read(move |conn| schedules::all(conn, now, most))
+                    .await
+            }
             None => self.write(0, move |store| store.schedules(now)).await,
         }
     }

@@ -73,7 +73,8 @@ impl Schedule {
     pub(super) fn new(view: ScheduleView, jobs: &Jobs, now: Now) -> Self {
         let rule = read(&view.row.rule);
         let ticks = rule.as_ref().ok().map(Ticks::from);
-        let state = state(&view, rule.as_ref().err(), jobs);
+        let unreadable = view.unreadable.as_ref().or(rule.as_ref().err());
+        let state = state(&view, unreadable, jobs);
         let next = match &ticks {
             Some(ticks) if state == ScheduleState::Active => next(ticks, view.base(), now),
             _ => Vec::new(),

@@ -86,6 +86,11 @@ impl ClaimId {
 
     /// The claims that a worker can ever have made.
     pub(crate) fn range_of(worker: WorkerId) -> (i64, i64) {
+        /// A number that no store has given out has no claims, and none of another's.
+        const MOST: i64 = i64::MAX >> ClaimId::COUNT_BITS;
+        if !(1..MOST).contains(&worker.0) {
+            return (1, 0);
+        }
         (
             Self::new(worker, 0).0,
             Self::new(WorkerId(worker.0 + 1), 0).0 - 1,
@@ -127,6 +132,8 @@ pub(crate) struct Parked {
 #[derive(Debug, Default)]
 pub(crate) struct Claimed {
     pub(crate) runs: Vec<ClaimedRun>,
+    /// Some could not be read and were parked instead: others may be ready behind them.
+    pub(crate) again: bool,
     /// When the next scheduled run is due, on either clock.
     pub(crate) next: NextDue,
     /// Ready runs stay behind that other workers may want: there are more than asked for, or they are not wanted here.
@@ -297,6 +304,8 @@ impl StoredRule {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ScheduleView {
     pub(crate) row: ScheduleRow,
+    /// What is wrong with its row, if that cannot be read. Then only the name, the origin and the rule are as stored.
+    pub(crate) unreadable: Option<String>,
     pub(crate) is_paused: bool,
     /// Ticks up to here were never this rule's.
     pub(crate) since: Option<Millis>,

@@ -75,3 +75,41 @@ fn counting_stops_somewhere() {
         assert_eq!(ticks.count_between(0, 20_000 * HOUR), COUNTED);
     }
 }
+
+/// A stranger's last tick, or one of a calendar without bounds: the next tick is near all the same, or there is none.
+#[test]
+fn after_a_last_tick_however_far_away_the_next_one_is_near() {
+    let now = 1_700_000_000_000;
+    let far = [Millis::MIN, Millis::MIN + 1, -8_334_601_228_800_000, -1, 0];
+    for interval in [1, 7, 1000, HOUR, Millis::MAX / 4] {
+        let ticks = Ticks::Every(interval);
+        for last in far {
+            let next = ticks.next(last, now).unwrap();
+            let near = now.saturating_sub(interval)..=now.saturating_add(interval);
+            assert!(near.contains(&next), "{next} after {last} at {interval}");
+            let latest = ticks.passed_over(Some(last), now).unwrap();
+            assert!(
+                latest <= now && now - latest < interval.max(now + 2),
+                "{latest}"
+            );
+            if let Some(first) = ticks.first_of_latest(last, last, now, 3) {
+                assert!((now - interval.saturating_mul(3)..=now).contains(&first));
+            }
+        }
+        assert!(ticks.next(Millis::MAX, now).is_some());
+    }
+    for [_, cron] in [hourly()] {
+        for last in far {
+            let next = cron.next(last, now).unwrap();
+            assert!(
+                (now - HOUR..=now + HOUR).contains(&next),
+                "{next} after {last}"
+            );
+            let _ = cron.following(last);
+            let _ = cron.count_between(last, now);
+        }
+        for last in [Millis::MAX, 8_210_266_876_799_999] {
+            assert_eq!(cron.following(last), None);
+        }
+    }
+}

@@ -27,6 +27,9 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut looker = Looker::new(&shared);
     let mut look = false;
+    // Whether the store has not taken the end of some attempt. Such ends are tried apart, so that they keep nobody else's
+    // end from being written, and this worker from claiming.
+    let mut apart = false;
     loop {
         // Attempts that end together are written down together, and give their places to one claim.
         tokio::task::yield_now().await;
@@ -38,7 +41,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
             shared.client().clock().sleep(AFTER_ERROR).await;
             continue;
         }
-        let ended = shared.take_ended();
+        let mut ended = shared.take_ended();
+        if apart {
+            apart = !settle_apart(&shared, std::mem::take(&mut ended)).await;
+        }
         let places = free_places(&shared);
         let hops = shared.sleeper.set_full(places.is_none());
         if places.is_none() {
@@ -48,7 +54,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             if shared.is_done() {
                 return;
             }
-            look = sleep(&shared, &mut looker, None).await;
+            look = sleep(&shared, &mut looker, None, apart).await;
             continue;
         }
         match exchange(&shared, &ended, places.as_ref()).await {
@@ -70,9 +76,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
                 shared.written(&ended);
                 shared.cancel(&cancelling);
-                let more = places
-                    .as_ref()
-                    .is_none_or(|places| claimed.runs.len() == places.num_permits());
+                let more = claimed.again
+                    || places
+                        .as_ref()
+                        .is_none_or(|places| claimed.runs.len() == places.num_permits());
                 let next = claimed.next;
                 if !claimed.runs.is_empty() {
                     failpoint::reached("after-claim");
@@ -80,7 +87,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 leave_to_others(&shared, &claimed, hops);
                 start(&shared, claimed, places).await;
                 if !more {
-                    look = sleep(&shared, &mut looker, Some(next)).await;
+                    look = sleep(&shared, &mut looker, Some(next), apart).await;
                 }
             }
             Err(error) if is_final(&error) => {
@@ -94,7 +101,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     // No settlement is to blame, and each by itself would wait as long again.
                     ended.iter().cloned().for_each(|one| shared.put_back(one));
                 } else {
-                    settle_apart(&shared, ended).await;
+                    apart = !settle_apart(&shared, ended).await;
                 }
                 shared.client().clock().sleep(AFTER_ERROR).await;
             }
@@ -204,12 +211,13 @@ async fn give_back(shared: &Shared, runs: Vec<ClaimedRun>) {
         claim: run.claim,
         ending: Ending::Release,
     });
-    settle_apart(shared, released.collect()).await;
+    let _ = settle_apart(shared, released.collect()).await;
 }
 
 /// One transaction for each, so that one that cannot be written does not hold up the others. What fails waits for
-/// the next round.
-async fn settle_apart(shared: &Shared, ended: Ended) {
+/// the next round, and then this is false.
+async fn settle_apart(shared: &Shared, ended: Ended) -> bool {
+    let mut all = true;
     for settlement in ended.iter() {
         let (one, now) = ([settlement.clone()], shared.client().now());
         match shared
@@ -221,9 +229,11 @@ async fn settle_apart(shared: &Shared, ended: Ended) {
             Err(error) => {
                 tracing::error!(target: "afterhours", id = %settlement.id, error = &error as &dyn std::error::Error, "the end of this attempt could not be stored; trying again");
                 shared.put_back(settlement.clone());
+                all = false;
             }
         }
     }
+    all
 }
 
 /// Whether trying again is in vain.
@@ -242,8 +252,8 @@ async fn give_up(shared: &Shared, error: Error) {
 }
 
 /// Until the next run is due; nothing that becomes due concerns a worker without a free place. True if runs may have
-/// been cancelled meanwhile.
-async fn sleep(shared: &Shared, looker: &mut Looker, next: Option<NextDue>) -> bool {
+/// been cancelled meanwhile. Not for long if there is something to try `again`.
+async fn sleep(shared: &Shared, looker: &mut Looker, next: Option<NextDue>, again: bool) -> bool {
     const NEVER_OVERSLEEPS: NextDue = NextDue {
         wall: Some(Millis::MIN),
         store: Some(Millis::MIN),
@@ -253,5 +263,6 @@ async fn sleep(shared: &Shared, looker: &mut Looker, next: Option<NextDue>) -> b
         biased;
         () = shared.sleeper.woken() => shared.sleeper.take_cancelling(),
         () = looker.something(shared, next.unwrap_or_default()) => true,
+        () = shared.client().clock().sleep(AFTER_ERROR), if again => false,
     }
 }

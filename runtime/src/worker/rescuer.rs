@@ -76,19 +76,28 @@ impl Rescuer {
     ) -> Result<(), Error> {
         // The bytes of another lock file tell nothing of this worker: it may live, and then moves on as we do.
         let is_of_this_file = self.id == Some(LockFileId(worker.lock_file));
-        if is_of_this_file && self.lock.try_lock(worker.slot).map_err(lock_error)? {
+        if is_of_this_file && self.is_dead(worker) {
             // Held over the transactions, so that no new worker takes the byte meanwhile.
             let rescued = rescue(shared, worker, Loss::Died).await;
             failpoint::reached("after-rescue");
             self.lock.unlock(worker.slot).map_err(lock_error)?;
             return rescued;
         }
-        let beat = is_of_this_file.then(|| self.lock.last_beat(worker.slot));
-        let beat = beat.transpose().map_err(lock_error)?;
+        let beat = self.lock.last_beat(worker.slot).ok();
+        let beat = beat.filter(|_| is_of_this_file);
         if self.stillness.of(worker, beat, passed) >= FROZEN {
             rescue(shared, worker, Loss::Froze).await?;
         }
         Ok(())
+    }
+
+    /// Takes its byte, if that is free.
+    fn is_dead(&self, worker: &WorkerRow) -> bool {
+        self.lock.try_lock(worker.slot).unwrap_or_else(|error| {
+            // A stranger's number may be no byte of a file; the others are looked at all the same.
+            tracing::warn!(target: "afterhours", worker = worker.id.0, slot = worker.slot, %error, "the lock of this worker could not be asked");
+            false
+        })
     }
 }
 

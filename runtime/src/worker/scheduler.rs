@@ -122,6 +122,10 @@ fn mine(shared: &Shared, view: &ScheduleView) -> Option<Schedule> {
             Some(Schedule::new(&own.row, Ticks::from(&rule), own.goes_first))
         }
         Origin::Client => {
+            if let Some(reason) = &view.unreadable {
+                tracing::error!(target: "afterhours", schedule = name, reason, "this build cannot read this schedule");
+                return None;
+            }
             let job = shared.plan.registry.get(&run.kind.job)?;
             if job.fit_of(run.kind.version, run.kind.signature) == Fit::Foreign {
                 tracing::warn!(target: "afterhours", schedule = name, job = job.name, "this build cannot run the arguments of this schedule: it leaves it to others");

@@ -31,10 +31,11 @@ pub(super) fn cancel(
         .optional()?;
     match state.map(State::from_code) {
         Some(State::Ready | State::Scheduled | State::Incompatible) => {
-            let ending = by_a_caller(keep);
-            finish::cancelled(conn, id, BY_A_CALLER, keep, now)?;
-            effects.finished.push((id, ending));
-            Ok(true)
+            let is_ended = finish::cancelled(conn, id, BY_A_CALLER, keep, now)?;
+            if is_ended {
+                effects.finished.push((id, by_a_caller(keep)));
+            }
+            Ok(is_ended)
         }
         Some(State::Running) => {
             conn.prepare_cached(ASK)?.execute(params![id.0, keep])?;

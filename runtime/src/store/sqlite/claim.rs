@@ -1,16 +1,22 @@
 //! Claim: ready runs become a worker's. Also promotes what has become due, because only claiming needs it.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 
-use super::Kinds;
 use super::limits::Limits;
+use super::strange::content;
+use super::{Kinds, park};
 use crate::clock::{Millis, Now};
+use crate::codec::sealed_len;
 use crate::error::Error;
 use crate::failpoint;
 use crate::run::RunId;
-use crate::store::{ClaimId, ClaimRequest, Claimed, ClaimedRun, Limit, NextDue, WorkerId};
+use crate::sizes::OPTIONS;
+use crate::store::{
+    ClaimId, ClaimRequest, Claimed, ClaimedRun, Effects, Kind, Limit, NextDue, WorkerId,
+};
 
 /// So many scheduled runs become ready in one claim at most; the next claim follows at once.
 const PROMOTE: u32 = 1000;
@@ -50,46 +56,95 @@ const SUSPECTS: Among = Among {
 };
 const HAS_SUSPECT: &str = "
     SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 2 AND suspect = 1 AND claim BETWEEN ?1 AND ?2)";
-const READ: &str = "SELECT attempts, lost, enqueued_at, due_at, options, payload FROM afterhours_runs WHERE id = ?1";
+/// What is too large is not even read.
+const READ: &str = "
+    SELECT attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?2, options, NULL),
+        iif(length(payload) <= ?3, payload, NULL), length(payload)
+    FROM afterhours_runs WHERE id = ?1";
 const CLAIM: &str = "UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id = ?1";
 
-pub(super) fn claim(
-    conn: &Connection,
-    kinds: &mut Kinds,
-    held_up: &mut bool,
-    request: &ClaimRequest,
-    now: Now,
-) -> Result<Claimed, Error> {
-    let mut promoted = false;
-    let mut promote = |sql, now| promote(conn, sql, now, &mut promoted);
-    let wall = promote([NEXT_WALL, PROMOTE_WALL], now.wall)?;
-    let store = promote([NEXT_STORE, PROMOTE_STORE], now.store)?;
-    let mut limits = Limits::default();
-    let mut found = Vec::new();
-    let mut unwanted = false;
-    for among in [&UNSUSPECTED, &SUSPECTS] {
-        unwanted |= find(conn, kinds, &mut limits, request, among, &mut found)?;
+/// What claiming works on.
+pub(super) struct Claim<'a> {
+    pub(super) conn: &'a Connection,
+    pub(super) kinds: &'a mut Kinds,
+    pub(super) effects: &'a mut Effects,
+    pub(super) max_payload: usize,
+}
+
+impl Claim<'_> {
+    pub(super) fn claim(
+        &mut self,
+        held_up: &mut bool,
+        request: &ClaimRequest,
+        now: Now,
+    ) -> Result<Claimed, Error> {
+        let mut promoted = false;
+        let mut promote = |sql, now| promote(self.conn, sql, now, &mut promoted);
+        let wall = promote([NEXT_WALL, PROMOTE_WALL], now.wall)?;
+        let store = promote([NEXT_STORE, PROMOTE_STORE], now.store)?;
+        let mut limits = Limits::default();
+        let mut found = Vec::new();
+        let mut unwanted = false;
+        for among in [&UNSUSPECTED, &SUSPECTS] {
+            unwanted |= find(
+                self.conn,
+                self.kinds,
+                &mut limits,
+                request,
+                among,
+                &mut found,
+            )?;
+        }
+        let (candidates, left) = choose(self.conn, &mut limits, request, found)?;
+        *held_up |= limits.any_reached();
+        let mut claimed = Claimed {
+            runs: Vec::with_capacity(candidates.len()),
+            again: false,
+            next: NextDue { wall, store },
+            is_more: unwanted || left,
+            promoted,
+        };
+        let mut read = self.conn.prepare_cached(READ)?;
+        let mut take = self.conn.prepare_cached(CLAIM)?;
+        for candidate in candidates {
+            match self.read(&mut read, &candidate, request)? {
+                Ok(run) => {
+                    take.execute(params![candidate.id, request.claim.0, now.wall])?;
+                    failpoint::reached("in-claim");
+                    claimed.runs.push(run);
+                }
+                Err(reason) => {
+                    park::put_aside(self.conn, self.effects, candidate.id, reason)?;
+                    claimed.again = true;
+                }
+            }
+        }
+        Ok(claimed)
     }
-    let (candidates, left) = choose(conn, &mut limits, request, found)?;
-    let is_more = unwanted || left;
-    *held_up |= limits.any_reached();
-    let mut runs = Vec::with_capacity(candidates.len());
-    let (mut read, mut take) = (conn.prepare_cached(READ)?, conn.prepare_cached(CLAIM)?);
-    for candidate in candidates {
-        let kind = kinds.kind(conn, candidate.kind)?;
-        let run = read.query_row([candidate.id], |row| {
-            claimed_run(row, candidate.id, request, kind)
-        })?;
-        take.execute(params![candidate.id, request.claim.0, now.wall])?;
-        failpoint::reached("in-claim");
-        runs.push(run);
+
+    /// The run, or why it cannot be one.
+    fn read(
+        &self,
+        read: &mut Statement<'_>,
+        candidate: &Candidate,
+        request: &ClaimRequest,
+    ) -> Result<Result<ClaimedRun, String>, Error> {
+        let most = sealed_len(self.max_payload);
+        let values = params![candidate.id, size(OPTIONS), size(most)];
+        let read = read.query_row(values, |row| match row.get(5)? {
+            Some(payload) => claimed_run(row, candidate, request, payload).map(Ok),
+            None => Ok(Err(self.too_large(row.get(6)?))),
+        });
+        Ok(content(read)?.and_then(|read| read))
     }
-    Ok(Claimed {
-        runs,
-        next: NextDue { wall, store },
-        is_more,
-        promoted,
-    })
+
+    fn too_large(&self, size: i64) -> String {
+        let most = self.max_payload;
+        format!(
+            "its arguments have {size} bytes, and this worker takes at most {most}: raise `max_payload` of its client's \
+             builder"
+        )
+    }
 }
 
 /// Makes ready what is due on one clock; returns the next moment on it.
@@ -110,12 +165,12 @@ fn promote(
     Ok(next.query_row([], |row| row.get(0))?)
 }
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 struct Candidate {
     rank: usize,
     priority: Reverse<i64>,
     id: i64,
-    kind: i64,
+    means: Arc<Kind>,
     limit: Option<Limit>,
     is_suspect: bool,
 }
@@ -137,11 +192,14 @@ fn find(
     let mut after = i64::MIN;
     while let Some(kind) = next_kind.query_row([after], |row| row.get(0)).optional()? {
         after = kind;
-        let wanted = kinds.kind(conn, kind)?;
-        let rank = request.wanted.rank(&wanted);
+        // What a kind that cannot be read means, others cannot read either.
+        let Some(means) = kinds.kind(conn, kind)? else {
+            continue;
+        };
+        let rank = request.wanted.rank(&means);
         unwanted |= rank.is_none();
         if let Some(rank) = rank {
-            let limit = request.wanted.limit(&wanted.job);
+            let limit = request.wanted.limit(&means.job);
             let most = match limit {
                 Some(limit) => limits
                     .free(conn, kinds, &*request.wanted, limit)?
@@ -153,7 +211,7 @@ fn find(
                     rank,
                     priority: Reverse(row.get(1)?),
                     id: row.get(0)?,
-                    kind,
+                    means: Arc::clone(&means),
                     limit,
                     is_suspect: among.are_suspects,
                 })
@@ -175,7 +233,7 @@ fn choose(
 ) -> Result<(Vec<Candidate>, bool), Error> {
     let mut may_suspect = found.iter().any(|candidate| candidate.is_suspect)
         && !has_suspect(conn, request.claim.worker())?;
-    found.sort_unstable();
+    found.sort_unstable_by_key(|candidate| (candidate.rank, candidate.priority, candidate.id));
     let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
     let (mut taken, mut left) = (Vec::new(), Vec::new());
     for candidate in found {
@@ -199,20 +257,26 @@ fn has_suspect(conn: &Connection, worker: WorkerId) -> Result<bool, Error> {
 
 fn claimed_run(
     row: &Row<'_>,
-    id: i64,
+    candidate: &Candidate,
     request: &ClaimRequest,
-    kind: std::sync::Arc<crate::store::Kind>,
+    payload: Vec<u8>,
 ) -> rusqlite::Result<ClaimedRun> {
     let enqueued_at = row.get(2)?;
     Ok(ClaimedRun {
-        id: RunId(id),
+        id: RunId(candidate.id),
         claim: request.claim,
-        kind,
+        kind: Arc::clone(&candidate.means),
         attempt: row.get::<_, u32>(0)?.saturating_add(1),
         lost: row.get(1)?,
         enqueued_at,
         due_at: row.get::<_, Option<_>>(3)?.unwrap_or(enqueued_at),
-        options: row.get(4)?,
-        payload: row.get(5)?,
+        // Without what is no text the attribute holds.
+        options: row.get(4).unwrap_or_default(),
+        payload,
     })
+}
+
+/// A size as SQLite counts it.
+fn size(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -61,7 +61,7 @@ fn insert_due(
                 State::Scheduled,
                 None,
                 Some(due),
-                Some(now.wall + (due - now.store)),
+                Some(now.wall.saturating_add(due - now.store)),
             )
         }
         Due::Wall(passed) => {

@@ -1,10 +1,11 @@
 //! Kinds by number. Each is stored once; the connection remembers those it has met.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::strange::content;
 use crate::error::Error;
 use crate::store::Kind;
 
@@ -12,6 +13,8 @@ use crate::store::Kind;
 pub(super) struct Kinds {
     by_kind: HashMap<Arc<Kind>, i64>,
     by_id: HashMap<i64, Arc<Kind>>,
+    /// Numbers that mean nothing, once that was said.
+    unknown: HashSet<i64>,
 }
 
 const INSERT: &str = "INSERT OR IGNORE INTO afterhours_kinds (job, queue, version, signature) VALUES (?1, ?2, ?3, ?4)";
@@ -33,32 +36,46 @@ impl Kinds {
         Ok(id)
     }
 
-    /// The kind of a number.
-    pub(super) fn kind(&mut self, conn: &Connection, id: i64) -> Result<Arc<Kind>, Error> {
+    /// The kind of a number; none if a stranger has written the number, or its row. It is looked for again each time:
+    /// the number may be given out later.
+    pub(super) fn kind(&mut self, conn: &Connection, id: i64) -> Result<Option<Arc<Kind>>, Error> {
         if let Some(kind) = self.by_id.get(&id) {
-            return Ok(Arc::clone(kind));
+            return Ok(Some(Arc::clone(kind)));
         }
-        let kind = conn.prepare_cached(READ)?.query_row([id], |row| {
-            let [queue, job] = [row.get::<_, String>(0)?, row.get::<_, String>(1)?];
-            Ok(Kind {
-                queue: queue.into(),
-                job: job.into(),
-                version: row.get(2)?,
-                signature: row.get(3)?,
-            })
-        })?;
-        let kind = Arc::new(kind);
-        self.remember(id, Arc::clone(&kind));
-        Ok(kind)
+        let read = conn.prepare_cached(READ)?.query_row([id], kind).optional();
+        let reason = match content(read)? {
+            Ok(Some(kind)) => {
+                let kind = Arc::new(kind);
+                self.remember(id, Arc::clone(&kind));
+                return Ok(Some(kind));
+            }
+            Ok(None) => "there is none of this number".to_owned(),
+            Err(reason) => reason,
+        };
+        if self.unknown.insert(id) {
+            tracing::error!(target: "afterhours", kind = id, reason, "nobody can claim the runs of this kind");
+        }
+        Ok(None)
     }
 
     /// Numbers given in a transaction that was rolled back must not be believed.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        self.by_kind.clear();
+        self.by_id.clear();
     }
 
     fn remember(&mut self, id: i64, kind: Arc<Kind>) {
         self.by_kind.insert(Arc::clone(&kind), id);
         self.by_id.insert(id, kind);
     }
+}
+
+fn kind(row: &Row<'_>) -> rusqlite::Result<Kind> {
+    let [queue, job] = [row.get::<_, String>(0)?, row.get::<_, String>(1)?];
+    Ok(Kind {
+        queue: queue.into(),
+        job: job.into(),
+        version: row.get(2)?,
+        signature: row.get(3)?,
+    })
 }

@@ -76,7 +76,8 @@ fn count_running(
     let mut running = HashMap::new();
     let mut read = conn.prepare_cached(RUNNING)?;
     for kind in read.query_map([], |row| row.get(0))? {
-        if let Some(limit) = wanted.limit(&kinds.kind(conn, kind?)?.job) {
+        let kind = kinds.kind(conn, kind?)?;
+        if let Some(limit) = kind.and_then(|kind| wanted.limit(&kind.job)) {
             *running.entry(limit.job).or_default() += 1;
         }
     }

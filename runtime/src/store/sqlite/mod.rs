@@ -16,6 +16,7 @@ mod rescue;
 mod retry;
 pub(crate) mod schedules;
 pub(crate) mod schema;
+mod strange;
 mod tick;
 mod unique;
 pub(crate) mod workers;
@@ -54,6 +55,8 @@ pub(crate) struct Core {
     /// When somebody last looked whether the files are in their place.
     looked: Instant,
     commits: u32,
+    /// How many bytes the arguments of a run may have.
+    max_payload: usize,
 }
 
 /// How a transaction could not begin.
@@ -201,7 +204,13 @@ impl Store for Core {
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
-        claim::claim(&self.conn, &mut self.kinds, &mut self.held_up, request, now)
+        let mut claim = claim::Claim {
+            conn: &self.conn,
+            kinds: &mut self.kinds,
+            effects: &mut self.effects,
+            max_payload: self.max_payload,
+        };
+        claim.claim(&mut self.held_up, request, now)
     }
 
     fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
@@ -294,21 +303,23 @@ impl Store for Core {
     }
 
     fn define(&mut self, schedule: &ScheduleRow, now: Now) -> Result<bool, Error> {
+        let known = self.schedule(&schedule.name, now)?;
         schedules::define(
             &self.conn,
             &mut self.kinds,
             &mut self.effects,
+            known.as_ref(),
             schedule,
             now,
         )
     }
 
     fn schedules(&mut self, now: Now) -> Result<Vec<ScheduleView>, Error> {
-        schedules::all(&self.conn, now)
+        schedules::all(&self.conn, now, self.max_payload)
     }
 
     fn schedule(&mut self, name: &str, now: Now) -> Result<Option<ScheduleView>, Error> {
-        schedules::one(&self.conn, name, now)
+        schedules::one(&self.conn, name, now, self.max_payload)
     }
 
     fn remove_schedule(&mut self, name: &str) -> Result<bool, Error> {
@@ -329,7 +340,17 @@ impl Store for Core {
     }
 
     fn run_now(&mut self, name: &str, now: Now) -> Result<Option<Inserted>, Error> {
-        tick::run_now(&self.conn, &mut self.kinds, &mut self.effects, name, now)
+        let Some(schedule) = self.schedule(name, now)? else {
+            return Ok(None);
+        };
+        tick::run_now(
+            &self.conn,
+            &mut self.kinds,
+            &mut self.effects,
+            &schedule,
+            now,
+        )
+        .map(Some)
     }
 
     fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error> {

@@ -72,6 +72,7 @@ fn prepare(
         effects: Effects::default(),
         path,
         commits: 0,
+        max_payload: settings.max_payload,
     };
     Ok((core, offset))
 }

@@ -5,11 +5,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::Kinds;
 use super::prune::count;
 use crate::error::Error;
-use crate::store::{Effects, Parked, Settlement, Wanted};
+use crate::run::RunId;
+use crate::store::{Effects, Ending, Parked, Settlement, Wanted};
 
 const PARK: &str = "
-    UPDATE afterhours_runs SET state = 6, claim = NULL, attempts = attempts - 1, note = ?3
+    UPDATE afterhours_runs SET state = 6, claim = NULL, attempts = max(attempts, 1) - 1, note = ?3
     WHERE id = ?1 AND claim = ?2";
+const PUT_ASIDE: &str =
+    "UPDATE afterhours_runs SET state = 6, claim = NULL, note = ?2 WHERE id = ?1 AND state = 0";
 /// One seek in the index for each kind that has parked runs, however many runs it has.
 const NEXT_KIND: &str =
     "SELECT kind FROM afterhours_runs WHERE state = 6 AND kind >= ?1 ORDER BY kind LIMIT 1";
@@ -26,6 +29,24 @@ pub(super) fn park(
         .prepare_cached(PARK)?
         .execute(params![settlement.id.0, settlement.claim.0, reason])?
         == 1)
+}
+
+/// Parks a ready run that no worker can claim.
+pub(super) fn put_aside(
+    conn: &Connection,
+    effects: &mut Effects,
+    id: i64,
+    reason: String,
+) -> Result<(), Error> {
+    tracing::error!(target: "afterhours", id, reason, "parked as incompatible");
+    if conn
+        .prepare_cached(PUT_ASIDE)?
+        .execute(params![id, reason])?
+        == 1
+    {
+        effects.finished.push((RunId(id), Ending::Park { reason }));
+    }
+    Ok(())
 }
 
 /// Makes ready the next runs that a worker wants, and says where to go on. Each is met once: one that is parked again
@@ -45,12 +66,10 @@ pub(super) fn unpark(
     let Some(kind) = next else {
         return Ok(None);
     };
-    let next_kind = Parked {
-        kind: kind + 1,
-        id: 0,
-    };
-    if wanted.rank(&*kinds.kind(conn, kind)?).is_none() {
-        return Ok(Some(next_kind));
+    let next_kind = kind.checked_add(1).map(|kind| Parked { kind, id: 0 });
+    let rank = kinds.kind(conn, kind)?.and_then(|kind| wanted.rank(&kind));
+    if rank.is_none() {
+        return Ok(next_kind);
     }
     let after = if kind == after.kind { after.id } else { 0 };
     let ids: Vec<i64> = conn
@@ -64,6 +83,6 @@ pub(super) fn unpark(
     effects.ready |= !ids.is_empty();
     match ids.last() {
         Some(&id) if count(ids.len()) == limit => Ok(Some(Parked { kind, id })),
-        _ => Ok(Some(next_kind)),
+        _ => Ok(next_kind),
     }
 }

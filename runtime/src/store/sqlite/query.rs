@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::strange::{count, text};
 use crate::clock::{Millis, Now, from_millis};
 use crate::error::Error;
 use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
@@ -10,7 +11,7 @@ use crate::store::RunView;
 const RUN: &str = "
     SELECT job, state, attempts, started_at, finished_at, due_wall, due_store, note, result, expires,
         version, signature, options
-    FROM afterhours_runs JOIN afterhours_kinds ON afterhours_kinds.id = kind WHERE afterhours_runs.id = ?1";
+    FROM afterhours_runs LEFT JOIN afterhours_kinds ON afterhours_kinds.id = kind WHERE afterhours_runs.id = ?1";
 const ATTEMPTS: &str = "SELECT attempt, outcome, error, started_at, ended_at FROM afterhours_attempts WHERE run = ?1 ORDER BY seq";
 
 pub(crate) fn run(conn: &Connection, id: RunId, now: Now) -> Result<Option<RunView>, Error> {
@@ -24,9 +25,9 @@ pub(crate) fn attempts(conn: &Connection, id: RunId) -> Result<Vec<AttemptRecord
     let mut statement = conn.prepare_cached(ATTEMPTS)?;
     let records = statement.query_map([id.0], |row| {
         Ok(AttemptRecord {
-            attempt: row.get(0)?,
+            attempt: count(row, 0)?,
             outcome: AttemptOutcome::from_code(row.get(1)?),
-            error: row.get(2)?,
+            error: text(row, 2)?.unwrap_or_default(),
             started_at: from_millis(row.get(3)?),
             ended_at: from_millis(row.get(4)?),
         })
@@ -43,18 +44,40 @@ pub(crate) fn data_version(conn: &Connection) -> Result<i64, Error> {
 
 fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<RunView> {
     let state = State::from_code(row.get("state")?);
-    let expires: Option<Millis> = row.get("expires")?;
+    let (state, status, [version, signature]) = match kind(row) {
+        Ok(kind) => (state, status(row, state, now)?, kind),
+        Err(error) => {
+            let reason = format!("nobody can tell what its arguments are: {error}");
+            let status = Status::Incompatible { reason };
+            (State::Incompatible, status, [0, 0])
+        }
+    };
     Ok(RunView {
-        job: row.get("job")?,
-        version: row.get("version")?,
-        signature: row.get("signature")?,
-        options: row.get("options")?,
+        job: text(row, "job")?.unwrap_or_default(),
+        version,
+        signature,
+        options: text(row, "options")?,
         state,
-        status: status(row, state, now)?,
+        status,
         result: row.get("result")?,
-        is_expired: expires.is_some_and(|expires| expires <= now.store),
+        is_expired: expires(row, state)?.is_some_and(|expires| expires <= now.store),
     })
 }
+
+/// The version and the signature of its arguments.
+fn kind(row: &Row<'_>) -> rusqlite::Result<[u32; 2]> {
+    Ok([row.get("version")?, row.get("signature")?])
+}
+
+/// Only what has ended can be over.
+fn expires(row: &Row<'_>, state: State) -> rusqlite::Result<Option<Millis>> {
+    match state {
+        State::Done | State::Failed | State::Cancelled => row.get("expires"),
+        State::Ready | State::Scheduled | State::Running | State::Incompatible => Ok(None),
+    }
+}
+
+const PARKED: i64 = State::Incompatible as i64;
 
 pub(super) fn status(row: &Row<'_>, state: State, now: Now) -> rusqlite::Result<Status> {
     let moment = |column| {
@@ -62,15 +85,14 @@ pub(super) fn status(row: &Row<'_>, state: State, now: Now) -> rusqlite::Result<
             row.get::<_, Option<Millis>>(column)?.unwrap_or_default(),
         ))
     };
-    let note =
-        || Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>("note")?.unwrap_or_default());
+    let note = || Ok::<_, rusqlite::Error>(text(row, "note")?.unwrap_or_default());
     Ok(match state {
         State::Ready => Status::Ready,
         State::Scheduled => Status::Scheduled {
             due: due(row, now)?,
         },
         State::Running => Status::Running {
-            attempt: row.get("attempts")?,
+            attempt: count(row, "attempts")?,
             since: moment("started_at")?,
         },
         State::Done => Status::Done {
@@ -84,7 +106,12 @@ pub(super) fn status(row: &Row<'_>, state: State, now: Now) -> rusqlite::Result<
             at: moment("finished_at")?,
             reason: note()?,
         },
-        State::Incompatible => Status::Incompatible { reason: note()? },
+        State::Incompatible => Status::Incompatible {
+            reason: match row.get("state")? {
+                PARKED => note()?,
+                code => format!("its state is {code}, and this build knows of no such state"),
+            },
+        },
     })
 }
 
@@ -93,7 +120,7 @@ fn due(row: &Row<'_>, now: Now) -> rusqlite::Result<std::time::SystemTime> {
     let due_wall: Option<Millis> = row.get("due_wall")?;
     Ok(from_millis(
         due_store
-            .map(|due| now.wall + (due - now.store))
+            .map(|due| now.wall.saturating_add(due.saturating_sub(now.store)))
             .or(due_wall)
             .unwrap_or(now.wall),
     ))

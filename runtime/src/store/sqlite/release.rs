@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::store::{Effects, Settlement};
 
 const RELEASE: &str = "
-    UPDATE afterhours_runs SET state = 0, claim = NULL, attempts = attempts - 1
+    UPDATE afterhours_runs SET state = 0, claim = NULL, attempts = max(attempts, 1) - 1
     WHERE id = ?1 AND claim = ?2";
 
 pub(super) fn release(

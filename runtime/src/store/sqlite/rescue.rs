@@ -18,13 +18,15 @@ const CLAIMED: &str = "
     SELECT id, claim, cancel_keep, crashes FROM afterhours_runs
     WHERE claim BETWEEN ?1 AND ?2 LIMIT ?3";
 const RECORD: &str = "
-    INSERT INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
-    SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id), attempts, ?2, ?3, started_at, ?4
+    INSERT OR REPLACE INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
+    SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id AND seq BETWEEN 0 AND 1 << 40),
+        attempts, ?2, ?3, coalesce(started_at, ?4), ?4
     FROM afterhours_runs WHERE id = ?1";
 const RESCUE: &str = "
-    UPDATE afterhours_runs SET state = 0, claim = NULL, lost = lost + 1, crashes = ?2, suspect = ?3
+    UPDATE afterhours_runs SET state = 0, claim = NULL, lost = min(lost, 1 << 30) + 1, crashes = ?2, suspect = ?3
     WHERE id = ?1";
-const CRASHED: &str = "UPDATE afterhours_runs SET lost = lost + 1, crashes = ?2 WHERE id = ?1";
+const CRASHED: &str =
+    "UPDATE afterhours_runs SET lost = min(lost, 1 << 30) + 1, crashes = ?2 WHERE id = ?1";
 
 /// A run that was at work.
 struct Left {

@@ -12,11 +12,13 @@ const RETRY: &str = "
     UPDATE afterhours_runs SET state = 1, claim = NULL, suspect = 0, crashes = 0, due_store = ?3, due_wall = NULL
     WHERE id = ?1 AND claim = ?2";
 const SNOOZE: &str = "
-    UPDATE afterhours_runs SET state = 1, claim = NULL, suspect = 0, crashes = 0, due_store = ?3, due_wall = NULL, attempts = attempts - 1
+    UPDATE afterhours_runs SET state = 1, claim = NULL, suspect = 0, crashes = 0, due_store = ?3, due_wall = NULL, attempts = max(attempts, 1) - 1
     WHERE id = ?1 AND claim = ?2";
+/// Whatever a stranger has written, the end of an attempt can be: a number that cannot follow counts as none.
 const RECORD: &str = "
-    INSERT INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
-    SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id), attempts, ?3, ?4, started_at, ?5
+    INSERT OR REPLACE INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
+    SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id AND seq BETWEEN 0 AND 1 << 40),
+        attempts, ?3, ?4, coalesce(started_at, ?5), ?5
     FROM afterhours_runs WHERE id = ?1 AND claim = ?2
     RETURNING seq";
 const FORGET: &str = "DELETE FROM afterhours_attempts WHERE run = ?1 AND seq <= ?2";

@@ -1,9 +1,12 @@
 //! Schedules: what they are and where they stand. Their ticks are in `tick`.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::strange::{content, text};
 use super::{Kinds, query};
 use crate::clock::{Millis, Now};
+use crate::codec::sealed_len;
 use crate::error::Error;
 use crate::job::{Missed, Overlap};
 use crate::run::{RunId, State};
@@ -17,19 +20,20 @@ macro_rules! select {
     () => {
         "
     SELECT name, origin, every, cron, timezone, overlap, missed, missed_limit, missed_window,
-        queue, job, version, signature, schedules.priority, schedules.options, schedules.payload,
+        queue, job, version, signature, schedules.priority, schedules.options,
+        iif(length(schedules.payload) <= ?1, schedules.payload, NULL) AS payload, length(schedules.payload) AS size,
         unique_key, unique_for, paused, since, last_tick, last_run, missed_ticks, skipped_ticks, failures,
         coalesce(runs.state, last_state) AS state, runs.attempts, runs.started_at,
         coalesce(runs.finished_at, last_ended) AS finished_at, runs.due_wall, runs.due_store,
         coalesce(runs.note, last_note) AS note
     FROM afterhours_schedules AS schedules
-    JOIN afterhours_kinds AS kinds ON kinds.id = schedules.kind
+    LEFT JOIN afterhours_kinds AS kinds ON kinds.id = schedules.kind
     LEFT JOIN afterhours_runs AS runs ON runs.id = last_run"
     };
 }
 
 const ALL: &str = concat!(select!(), " ORDER BY name");
-const ONE: &str = concat!(select!(), " WHERE name = ?1");
+const ONE: &str = concat!(select!(), " WHERE name = ?2");
 const INSERT: &str = "
     INSERT INTO afterhours_schedules (name, origin, every, cron, timezone, overlap, missed, missed_limit, missed_window,
         kind, priority, options, payload, unique_key, unique_for, since)
@@ -52,11 +56,11 @@ pub(super) fn define(
     conn: &Connection,
     kinds: &mut Kinds,
     effects: &mut Effects,
+    known: Option<&ScheduleView>,
     row: &ScheduleRow,
     now: Now,
 ) -> Result<bool, Error> {
-    let known = one(conn, &row.name, now)?;
-    if let Some(known) = &known {
+    if let Some(known) = known {
         if known.row == *row {
             return Ok(true);
         }
@@ -65,7 +69,7 @@ pub(super) fn define(
         }
     }
     // An interval goes on from its last tick; of an expression only what comes from now on is this rule's.
-    let since = match &known {
+    let since = match known {
         Some(known) if known.row.rule == row.rule => known.since,
         _ => row.rule.is_wall().then_some(now.wall),
     };
@@ -130,17 +134,34 @@ pub(crate) fn changes(conn: &Connection) -> Result<Option<i64>, Error> {
         .optional()?)
 }
 
-pub(crate) fn all(conn: &Connection, now: Now) -> Result<Vec<ScheduleView>, Error> {
+pub(crate) fn all(
+    conn: &Connection,
+    now: Now,
+    max_payload: usize,
+) -> Result<Vec<ScheduleView>, Error> {
     let mut select = conn.prepare_cached(ALL)?;
-    let rows = select.query_map([], |row| view(row, now))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut rows = select.query([most(max_payload)])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(view(row, now)?);
+    }
+    Ok(all)
 }
 
-pub(super) fn one(conn: &Connection, name: &str, now: Now) -> Result<Option<ScheduleView>, Error> {
-    Ok(conn
-        .prepare_cached(ONE)?
-        .query_row([name], |row| view(row, now))
-        .optional()?)
+pub(super) fn one(
+    conn: &Connection,
+    name: &str,
+    now: Now,
+    max_payload: usize,
+) -> Result<Option<ScheduleView>, Error> {
+    let mut select = conn.prepare_cached(ONE)?;
+    let mut rows = select.query(params![most(max_payload), name])?;
+    let row = rows.next()?;
+    row.map(|row| view(row, now)).transpose()
+}
+
+fn most(max_payload: usize) -> i64 {
+    i64::try_from(sealed_len(max_payload)).unwrap_or(i64::MAX)
 }
 
 pub(super) fn remove(conn: &Connection, effects: &mut Effects, name: &str) -> Result<bool, Error> {
@@ -174,15 +195,20 @@ fn tell(conn: &Connection, effects: &mut Effects) -> Result<(), Error> {
     Ok(())
 }
 
-fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<ScheduleView> {
+fn view(row: &Row<'_>, now: Now) -> Result<ScheduleView, Error> {
     let state: Option<i64> = row.get("state")?;
     let last_status = match state.map(State::from_code) {
         Some(state) => Some(query::status(row, state, now)?),
         None => None,
     };
     let count = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());
+    let (schedule, unreadable) = match content(schedule(row))? {
+        Ok(schedule) => (schedule, None),
+        Err(reason) => (stand_in(row)?, Some(too_large(row)?.unwrap_or(reason))),
+    };
     Ok(ScheduleView {
-        row: schedule(row)?,
+        row: schedule,
+        unreadable,
         is_paused: row.get("paused")?,
         since: row.get("since")?,
         last_tick: row.get("last_tick")?,
@@ -194,21 +220,62 @@ fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<ScheduleView> {
     })
 }
 
-fn schedule(row: &Row<'_>) -> rusqlite::Result<ScheduleRow> {
-    let rule = match row.get("every")? {
+fn rule(row: &Row<'_>) -> rusqlite::Result<StoredRule> {
+    Ok(match row.get("every")? {
         Some(every) => StoredRule::Every(every),
         // A stranger's text, or none, is no rule: whoever reads it says so.
         None => StoredRule::Cron {
-            expression: row.get::<_, Option<_>>("cron")?.unwrap_or_default(),
-            timezone: row.get::<_, Option<_>>("timezone")?.unwrap_or_default(),
+            expression: text(row, "cron")?.unwrap_or_default(),
+            timezone: text(row, "timezone")?.unwrap_or_default(),
         },
-    };
+    })
+}
+
+/// What can be told of a row that cannot be read.
+fn stand_in(row: &Row<'_>) -> rusqlite::Result<ScheduleRow> {
+    let unknown = || Ok::<_, rusqlite::Error>(text(row, "job")?.unwrap_or_default().into());
+    Ok(ScheduleRow {
+        name: text(row, "name")?.unwrap_or_default(),
+        origin: origin(row.get("origin")?),
+        rule: rule(row)?,
+        overlap: Overlap::Skip,
+        missed: Missed::Skip,
+        missed_limit: None,
+        missed_window: None,
+        run: NewRun {
+            kind: Kind {
+                queue: "".into(),
+                job: unknown()?,
+                version: 0,
+                signature: 0,
+            },
+            priority: 0,
+            due: Due::Now,
+            payload: Vec::new(),
+            options: None,
+            unique: None,
+        },
+    })
+}
+
+/// Its arguments were not even read.
+fn too_large(row: &Row<'_>) -> rusqlite::Result<Option<String>> {
+    if row.get_ref("payload")? != ValueRef::Null {
+        return Ok(None);
+    }
+    let size: i64 = row.get("size")?;
+    Ok(Some(format!(
+        "its arguments have {size} bytes, more than `max_payload` of this client's builder"
+    )))
+}
+
+fn schedule(row: &Row<'_>) -> rusqlite::Result<ScheduleRow> {
     let key: Option<Vec<u8>> = row.get("unique_key")?;
     let period = row.get("unique_for")?;
     Ok(ScheduleRow {
         name: row.get("name")?,
         origin: origin(row.get("origin")?),
-        rule,
+        rule: rule(row)?,
         overlap: overlap(row.get("overlap")?),
         missed: missed(row.get("missed")?),
         missed_limit: row.get("missed_limit")?,

@@ -174,9 +174,9 @@ pub(crate) fn migrate(conn: &mut Connection) -> Result<(), Error> {
 pub(crate) fn clock_offset(conn: &mut Connection, clock: &Clock) -> Result<i64, Error> {
     let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let boot = clock.boot_id();
-    let seen: i64 = get(&tx, "clock_seen")?.unwrap_or(0);
-    let known: Option<String> = get(&tx, "clock_boot")?;
-    let offset = match get(&tx, "clock_offset")? {
+    let seen = moment(&tx, "clock_seen")?.unwrap_or(0);
+    let known: Option<String> = get(&tx, "clock_boot").unwrap_or_default();
+    let offset = match moment(&tx, "clock_offset")? {
         // Where boots cannot be told apart, a clock that went back tells that there was one.
         Some(offset) if known.as_deref() == Some(&boot) && clock.boot() + offset >= seen => offset,
         _ => clock.wall().max(seen) - clock.boot(),
@@ -196,6 +196,18 @@ pub(crate) fn remember_clock(conn: &Connection, now: Millis) -> Result<(), Error
     )?
     .execute([now])?;
     Ok(())
+}
+
+/// A time that somebody wrote: one that is none, or so far off that sums with it overflow, counts as not written.
+fn moment(conn: &Connection, key: &str) -> Result<Option<Millis>, Error> {
+    const FURTHEST: Millis = i64::MAX / 8;
+    let value: Option<rusqlite::types::Value> = get(conn, key)?;
+    Ok(match value {
+        Some(rusqlite::types::Value::Integer(moment)) => {
+            Some(moment).filter(|moment| (-FURTHEST..FURTHEST).contains(moment))
+        }
+        _ => None,
+    })
 }
 
 fn get<T: rusqlite::types::FromSql>(conn: &Connection, key: &str) -> Result<Option<T>, Error> {

@@ -2,13 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Kinds, insert, schedules};
+use super::{Kinds, insert};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::failpoint;
 use crate::job::Overlap;
 use crate::run::{RunId, State};
-use crate::store::{Effects, Inserted, NewRun, Tick, Ticked};
+use crate::store::{Effects, Inserted, NewRun, ScheduleRow, ScheduleView, Tick, Ticked};
 
 const LAST: &str = "SELECT last_tick, last_run, paused FROM afterhours_schedules WHERE name = ?1";
 const ACTIVE: &str = "SELECT count(*) FROM afterhours_runs WHERE id = ?1 AND state IN (0, 1, 2)";
@@ -75,21 +75,17 @@ pub(super) fn run_now(
     conn: &Connection,
     kinds: &mut Kinds,
     effects: &mut Effects,
-    name: &str,
+    schedule: &ScheduleView,
     now: Now,
-) -> Result<Option<Inserted>, Error> {
-    let Some(schedule) = schedules::one(conn, name, now)? else {
-        return Ok(None);
-    };
-    run(
-        conn,
-        kinds,
-        effects,
-        name,
-        &schedule.row.run,
-        (now.wall, now),
-    )
-    .map(Some)
+) -> Result<Inserted, Error> {
+    let ScheduleRow { name, run: new, .. } = &schedule.row;
+    if let Some(reason) = &schedule.unreadable {
+        return Err(Error::Schedule {
+            schedule: name.clone(),
+            reason: reason.clone(),
+        });
+    }
+    run(conn, kinds, effects, name, new, (now.wall, now))
 }
 
 fn run(
