@@ -407,6 +407,14 @@ fn lock_path_of(path: &Path) -> PathBuf {
 fn lock_file_of(path: &Path) -> Result<LockFile, Error> {
     let lock_path = lock_path_of(path);
     LockFile::open(&lock_path).map_err(|source| match source.kind() {
+        // It is there already: another user has made it, for himself alone.
+        ErrorKind::PermissionDenied if lock_path.exists() => Error::Open {
+            path: path.to_owned(),
+            reason: format!(
+                "its lock file `{}` belongs to another user: run all processes of a store as one user",
+                lock_path.display()
+            ),
+        },
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Error::ReadOnly {
             path: path.to_owned(),
         },

@@ -15,6 +15,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 impl Client {
     /// Opens the store in this file; creates and migrates it if need be.
     ///
+    /// All processes of a store run on one machine and as one user, and see its whole folder: a file that a container
+    /// mounts by itself is refused. A process that forks opens its store after the fork.
+    ///
     /// # Errors
     /// If the folder does not exist or everybody can write to it, if the file is no database, damaged, read-only,
     /// of a newer schema, or locked for 30 s. The file is then left as it was.

@@ -154,3 +154,20 @@ async fn a_store_without_the_right_to_write_says_so() -> Result {
     assert_eq!(fs::read(folder.store())?, before);
     Ok(())
 }
+
+#[tokio::test]
+async fn two_users_cannot_share_a_store() -> Result {
+    if !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = Folder::new()?;
+    Client::open(folder.store()).await?.close().await?;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777))?;
+    fs::set_permissions(folder.store(), fs::Permissions::from_mode(0o666))?;
+    let answer = opened_by_nobody(&folder)?;
+    assert!(
+        answer.contains("-afterhours.lock` belongs to another user"),
+        "{answer}"
+    );
+    Ok(())
+}

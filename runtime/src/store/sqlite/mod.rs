@@ -7,6 +7,7 @@ mod insert;
 mod kinds;
 mod limits;
 pub(crate) mod lock_holder;
+mod mounted;
 mod open;
 mod park;
 mod prune;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::mounted::is_mounted_alone;
 use super::{Core, Kinds, lock_holder, schema};
 use crate::clock::Clock;
 use crate::error::Error;
@@ -110,6 +111,12 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub(crate) fn check_file(path: &Path, settings: Settings) -> Result<(), Error> {
     check_path(path)?;
     check_folder(path)?;
+    if is_mounted_alone(path) {
+        return Err(Error::Open {
+            path: path.to_owned(),
+            reason: "it is mounted by itself, without the files that SQLite and this library keep beside it: mount its folder instead".to_owned(),
+        });
+    }
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
     if is_new {
         return Ok(());
