@@ -4,11 +4,17 @@ use std::path::Path;
 
 use crate::error::LockHolder;
 
+/// The system hands its list out in pieces, and leaves some locks out when others are given back between two of them.
+#[cfg(target_os = "linux")]
+const LOOKS: usize = 10;
+
 /// The process, where the system tells; it may have let go meanwhile.
 #[cfg(target_os = "linux")]
 pub(crate) fn of(path: &Path) -> Option<LockHolder> {
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    let pid = linux::holder(&locks, path)?;
+    let pid = (0..LOOKS).find_map(|_| {
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        linux::holder(&locks, path)
+    })?;
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(LockHolder {
         pid,
