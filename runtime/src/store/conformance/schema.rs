@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
 
-use super::sqlite::{clock, clock_at, dump, open};
+use super::sqlite::{SETTINGS, clock, clock_at, dump, open};
 use super::{HOUR, NO_CAPS, Store};
 use crate::clock::{Clock, Millis, Now};
 use crate::error::Error;
+use crate::store::sqlite::open_reader;
 use crate::store::sqlite::schema::VERSION;
 
 fn place() -> (TempDir, PathBuf) {
@@ -181,4 +182,24 @@ fn the_store_clock_never_goes_back_where_boots_cannot_be_told_apart() {
     let first = show(&path, &clock_at(START, 50 * HOUR));
     let second = show(&path, &clock_at(START + HOUR, 10));
     assert_eq!(second, first + HOUR);
+}
+
+#[test]
+fn other_values_do_not_make_sqlite_compile_a_statement_again() {
+    let (_folder, path) = place();
+    let (core, _) = open(&path, &clock()).unwrap();
+    let reader = open_reader(&path, SETTINGS).unwrap();
+    for conn in [core.connection(), &reader] {
+        for sql in [
+            "SELECT id, priority FROM afterhours_runs WHERE state = 0 AND kind = ?1 ORDER BY priority DESC, id LIMIT ?2",
+            "SELECT attempt FROM afterhours_attempts WHERE run = ?1 AND seq < ?2 ORDER BY seq",
+        ] {
+            let mut statement = conn.prepare(sql).unwrap();
+            for value in 1..5 {
+                let mut rows = statement.query([value, value + 7]).unwrap();
+                while rows.next().unwrap().is_some() {}
+            }
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "{sql}");
+        }
+    }
 }

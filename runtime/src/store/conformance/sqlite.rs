@@ -16,7 +16,7 @@ use crate::run::RunId;
 use crate::store::sqlite::{Core, Location, Settings, check_file, open_writer, with_suffix};
 use crate::store::{Effects, Store};
 
-const SETTINGS: Settings = Settings {
+pub(super) const SETTINGS: Settings = Settings {
     full: false,
     mmap: false,
     busy_timeout: Duration::from_secs(30),

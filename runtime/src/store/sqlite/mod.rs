@@ -151,6 +151,12 @@ impl Core {
         self.commits = self.commits.wrapping_add(1);
     }
 
+    /// For tests that look at all there is.
+    #[cfg(test)]
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.conn
+    }
+
     fn wal_size(&self) -> u64 {
         // `stat` only: opening the file by any other means than SQLite would drop SQLite's locks.
         self.path

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::mounted::is_mounted_alone;
@@ -96,6 +97,7 @@ pub(crate) fn open_reader(path: &Path, settings: Settings) -> Result<Connection,
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(READER_WAITS)?;
+    keep_plans(&conn)?;
     map_memory(&conn, settings)?;
     Ok(conn)
 }
@@ -247,9 +249,17 @@ fn configure(conn: &Connection, settings: Settings) -> Result<(), Error> {
         if settings.full { "FULL" } else { "NORMAL" },
     )?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
+    keep_plans(conn)?;
     // After a checkpoint the WAL file keeps this much, so that runs can still finish on a full disk.
     conn.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
     map_memory(conn, settings)
+}
+
+/// Else SQLite compiles many a statement anew whenever other values are bound to it, to plan by them. Our plans do not
+/// depend on the values: what a partial index is for stands in the statement.
+fn keep_plans(conn: &Connection) -> Result<(), Error> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn map_memory(conn: &Connection, settings: Settings) -> Result<(), Error> {
