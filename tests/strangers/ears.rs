@@ -38,12 +38,6 @@ impl Ears {
         self.lines().iter().filter(is_trouble).cloned().collect()
     }
 
-    /// How often these words were said.
-    pub(crate) fn count(&self, words: &str) -> usize {
-        let lines = self.lines();
-        lines.iter().filter(|line| line.contains(words)).count()
-    }
-
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,6 +15,7 @@ mod schedules;
 mod schema;
 mod settle;
 mod sqlite;
+mod strange;
 mod tick;
 mod unique;
 
@@ -38,6 +39,8 @@ trait Fixture {
     fn rollback(&mut self);
     /// Ends as a killed process does and opens what is left. A store that lives in the process only rolls back.
     fn crash(&mut self);
+    /// Closes in good order and opens again. A store that lives in the process stays as it is.
+    fn reopen(&mut self);
     /// Whether what a killed process leaves is opened anew.
     fn survives_by_reopening(&self) -> bool;
     /// Everything that is stored, as text.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use self::life::Life;
-use super::sqlite::{file, memory};
+use super::sqlite::{file_again, memory_again};
 use super::{Millis, Trial};
 
 /// Milliseconds from now, on either clock.
@@ -86,6 +86,8 @@ enum Step {
     Lose {
         crash: bool,
     },
+    /// The process ends in good order, and another one goes on.
+    Reopen,
 }
 
 /// Which claim an attempt shows.
@@ -137,6 +139,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..150_i64).prop_map(Step::Pass),
         1 => (-500..500_i64).prop_map(Step::SetWall),
         1 => any::<bool>().prop_map(|crash| Step::Lose { crash }),
+        1 => Just(Step::Reopen),
     ]
 }
 
@@ -155,20 +158,21 @@ fn cases(default: u32) -> ProptestConfig {
 fn live(trial: Trial, steps: &[Step]) {
     let mut life = Life::new(trial);
     steps.iter().for_each(|step| life.take(step));
+    life.end();
+}
+
+proptest! {
+    #![proptest_config(cases(1800))]
+    #[test]
+    fn a_store_in_memory_does_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
+        live(memory_again(), &steps);
+    }
 }
 
 proptest! {
     #![proptest_config(cases(300))]
     #[test]
-    fn a_store_in_memory_does_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
-        live(memory(), &steps);
-    }
-}
-
-proptest! {
-    #![proptest_config(cases(60))]
-    #[test]
     fn a_store_in_a_file_does_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
-        live(file(), &steps);
+        live(file_again(), &steps);
     }
 }

@@ -1,7 +1,8 @@
 //! The SQLite store under test, in a file and in memory.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::time::UNIX_EPOCH;
 
@@ -10,9 +11,8 @@ use rusqlite::types::Value;
 use tempfile::TempDir;
 
 use super::{Fixture, Trial};
-use crate::clock::{Clock, ManualClock, Now};
+use crate::clock::{Clock, ManualClock};
 use crate::error::Error;
-use crate::run::RunId;
 use crate::store::sqlite::{Core, Location, Settings, check_file, open_writer, with_suffix};
 use crate::store::{Effects, Store};
 
@@ -22,15 +22,6 @@ pub(super) const SETTINGS: Settings = Settings {
     busy_timeout: Duration::from_secs(30),
     max_payload: crate::sizes::PAYLOAD,
 };
-const TABLES: [&str; 6] = [
-    "kinds",
-    "runs",
-    "attempts",
-    "workers",
-    "schedules",
-    "unique",
-];
-
 pub(super) fn file() -> Trial {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jobs.db");
@@ -39,6 +30,7 @@ pub(super) fn file() -> Trial {
         folder,
         path,
         core: Some(core),
+        waits: true,
         crashes: 0,
     })
 }
@@ -46,6 +38,47 @@ pub(super) fn file() -> Trial {
 pub(super) fn memory() -> Trial {
     let (core, _) = open_writer(&Location::Memory, SETTINGS, &clock()).unwrap();
     Trial::new(InMemory(core))
+}
+
+thread_local! {
+    /// A store in memory that nobody uses at the moment.
+    static USED: RefCell<Option<Core>> = const { RefCell::new(None) };
+}
+
+/// For many short lives: an empty store, in which those before have left their compiled statements.
+pub(super) fn memory_again() -> Trial {
+    let used = USED.with(RefCell::take);
+    let mut core = used.unwrap_or_else(|| {
+        open_writer(&Location::Memory, SETTINGS, &clock())
+            .unwrap()
+            .0
+    });
+    core.empty();
+    Trial::new(Again(Some(InMemory(core))))
+}
+
+/// For many short lives: a file that was migrated before. Nothing waits for the disk: what is copied here, or read by
+/// the next connection, is there without.
+pub(super) fn file_again() -> Trial {
+    static MIGRATED: OnceLock<Vec<u8>> = OnceLock::new();
+    let migrated = MIGRATED.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs.db");
+        drop(open(&path, &clock()).unwrap());
+        std::fs::read(path).unwrap()
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jobs.db");
+    std::fs::write(&path, migrated).unwrap();
+    let mut file = InFile {
+        folder,
+        path,
+        core: None,
+        waits: false,
+        crashes: 0,
+    };
+    file.open();
+    Trial::new(file)
 }
 
 /// Opens as a client does.
@@ -75,14 +108,38 @@ pub(super) fn dump(conn: &Connection, tables: &[&str]) -> Vec<String> {
     lines
 }
 
+/// Every row of every table of ours. What it remembers of its clock is no news.
+fn dump_all(conn: &Connection) -> Vec<String> {
+    let named = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'afterhours_*' ORDER BY 1";
+    let mut tables = conn.prepare(named).unwrap();
+    let tables = tables.query_map([], |row| row.get(0)).unwrap();
+    let tables: Vec<String> = tables.map(Result::unwrap).collect();
+    let tables: Vec<&str> = tables.iter().map(String::as_str).collect();
+    assert!(tables.len() >= 7, "{tables:?}");
+    let mut lines = dump(conn, &tables);
+    lines.retain(|line| !line.contains("clock_"));
+    lines
+}
+
 struct InFile {
     folder: TempDir,
     path: PathBuf,
     core: Option<Core>,
+    /// Whether it waits for the disk, as a store does.
+    waits: bool,
     crashes: u32,
 }
 
 impl InFile {
+    fn open(&mut self) {
+        let core = open(&self.path, &clock()).unwrap().0;
+        if !self.waits {
+            let off = core.connection().pragma_update(None, "synchronous", "OFF");
+            off.unwrap();
+        }
+        self.core = Some(core);
+    }
+
     fn core(&mut self) -> &mut Core {
         self.core.as_mut().unwrap()
     }
@@ -112,8 +169,13 @@ impl Fixture for InFile {
         for suffix in ["", "-wal"] {
             std::fs::copy(with_suffix(&self.path, suffix), with_suffix(&path, suffix)).unwrap();
         }
-        self.core = Some(open(&path, &clock()).unwrap().0);
         self.path = path;
+        self.open();
+    }
+
+    fn reopen(&mut self) {
+        self.core = None;
+        self.open();
     }
 
     fn survives_by_reopening(&self) -> bool {
@@ -121,14 +183,7 @@ impl Fixture for InFile {
     }
 
     fn contents(&mut self) -> Vec<String> {
-        let conn = Connection::open(&self.path).unwrap();
-        dump(
-            &conn,
-            &TABLES
-                .map(|table| format!("afterhours_{table}"))
-                .each_ref()
-                .map(String::as_str),
-        )
+        dump_all(&Connection::open(&self.path).unwrap())
     }
 }
 
@@ -155,24 +210,63 @@ impl Fixture for InMemory {
         self.0.rollback();
     }
 
+    fn reopen(&mut self) {}
+
     fn survives_by_reopening(&self) -> bool {
         false
     }
 
-    /// Only the one connection sees the store, so this is what the verbs show.
     fn contents(&mut self) -> Vec<String> {
-        let now = Now { wall: 0, store: 0 };
-        let mut lines: Vec<_> = (1..=64)
-            .map(|id| {
-                let [run, attempts] = [
-                    format!("{:?}", self.0.run(RunId(id), now).unwrap()),
-                    format!("{:?}", self.0.attempts(RunId(id)).unwrap()),
-                ];
-                format!("{id} {run} {attempts}")
-            })
-            .collect();
-        lines.push(format!("{:?}", self.0.workers().unwrap()));
-        lines
+        dump_all(self.0.connection())
+    }
+}
+
+/// A store that others use again.
+struct Again(Option<InMemory>);
+
+impl Again {
+    fn inner(&mut self) -> &mut InMemory {
+        self.0.as_mut().unwrap()
+    }
+}
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        USED.set(self.0.take().map(|memory| memory.0));
+    }
+}
+
+impl Fixture for Again {
+    fn store(&mut self) -> &mut dyn Store {
+        self.inner().store()
+    }
+
+    fn begin(&mut self) {
+        self.inner().begin();
+    }
+
+    fn commit(&mut self) -> Effects {
+        self.inner().commit()
+    }
+
+    fn rollback(&mut self) {
+        self.inner().rollback();
+    }
+
+    fn crash(&mut self) {
+        self.inner().crash();
+    }
+
+    fn reopen(&mut self) {
+        self.inner().reopen();
+    }
+
+    fn survives_by_reopening(&self) -> bool {
+        false
+    }
+
+    fn contents(&mut self) -> Vec<String> {
+        self.inner().contents()
     }
 }
 
