@@ -1,8 +1,13 @@
 //! Fencing: an attempt that does not hold its claim cannot touch the run.
 
-use super::{ClaimedRun, Effects, Ending, HOUR, Trial, contract, done, every_ending, retry, run};
+use std::sync::Arc;
+
+use super::{
+    ClaimedRun, Effects, Ending, HOUR, Millis, NewRun, Overlap, Trial, Unique, WorkerId, contract,
+    done, every_ending, failed, retry, run, schedule,
+};
 use crate::run::RunId;
-use crate::store::{ClaimId, NextDue};
+use crate::store::{ClaimId, NextDue, Tick};
 
 contract! {
     a_wrong_claim_changes_nothing
@@ -10,6 +15,10 @@ contract! {
     a_claim_that_was_settled_changes_nothing_more
     a_claim_that_was_rescued_changes_nothing_more
     a_claim_on_a_run_that_is_gone_changes_nothing
+    a_lost_claim_touches_no_history_no_key_and_no_schedule
+    a_lost_claim_ends_no_run_that_is_asked_to_end
+    a_lost_claim_on_a_run_that_left_no_row_changes_nothing
+    a_right_claim_changes_something_with_every_ending
 }
 
 /// Tries every ending with this claim: each must be refused and leave no trace.
@@ -25,7 +34,8 @@ fn refuse_every_ending(trial: &mut Trial, lost: &ClaimedRun) {
 }
 
 fn assert_nothing(effects: &Effects, ending: &Ending) {
-    assert!(!effects.ready, "{ending:?}");
+    let told = effects.ready || effects.cancelling || effects.schedules;
+    assert!(!told, "{ending:?}");
     assert_eq!(effects.scheduled, NextDue::default(), "{ending:?}");
     assert!(effects.finished.is_empty(), "{ending:?}");
 }
@@ -93,4 +103,104 @@ fn a_claim_on_a_run_that_is_gone_changes_nothing(trial: &mut Trial) {
     refuse_every_ending(trial, &run);
     let id = RunId(1 << 40);
     refuse_every_ending(trial, &ClaimedRun { id, ..run });
+}
+
+/// A claimed run on which everything hangs that a run can have: it is a schedule's last one, it keeps twins out for a
+/// period, and two of its attempts have failed.
+fn claimed_with_everything(trial: &mut Trial, worker: WorkerId, at: Millis) -> ClaimedRun {
+    let row = schedule("every");
+    trial.define(&row);
+    let unique = Unique {
+        key: b"key".to_vec(),
+        period: Some(HOUR),
+    };
+    let new = NewRun {
+        unique: Some(unique),
+        ..run()
+    };
+    let last = trial.within(|store, now| store.schedule("every", now));
+    let tick = Tick {
+        schedule: "every".into(),
+        after: last.unwrap().last_tick,
+        at,
+        overlap: Overlap::Allow,
+        run: Arc::new(new),
+        due_at: trial.now.wall,
+        missed: 0,
+        failures: 0,
+    };
+    trial.within(|store, now| store.tick(&tick, now));
+    for _ in 0..2 {
+        let run = trial.claim(worker, 1).remove(0);
+        assert!(trial.settle(&run, retry(trial.now.store)));
+    }
+    let run = trial.claim(worker, 1).remove(0);
+    assert_eq!(trial.attempts(run.id).len(), 2);
+    // Not the newest, so that it can go without a trace.
+    trial.insert(&super::run_of(super::kind("other", "newer"), 0));
+    run
+}
+
+/// Lets the worker die, and another one claim its run.
+fn taken_over(trial: &mut Trial, dead: WorkerId, alive: WorkerId) -> ClaimedRun {
+    assert_eq!(trial.rescue(dead, 9), 1);
+    let ours = |kind: &super::Kind| (kind.queue == "default").then_some(0);
+    trial.claim_wanted(alive, 1, ours).runs.remove(0)
+}
+
+fn a_lost_claim_touches_no_history_no_key_and_no_schedule(trial: &mut Trial) {
+    let [dead, alive] = [trial.register(1), trial.register(2)];
+    let lost = claimed_with_everything(trial, dead, 1);
+    let taken = taken_over(trial, dead, alive);
+    assert_eq!(taken.id, lost.id);
+    refuse_every_ending(trial, &lost);
+    assert!(trial.settle(&taken, retry(trial.now.store)));
+    refuse_every_ending(trial, &lost);
+    let taken = trial.claim(alive, 1).remove(0);
+    refuse_every_ending(trial, &lost);
+    assert!(trial.settle(&taken, failed(HOUR)));
+    refuse_every_ending(trial, &lost);
+}
+
+fn a_lost_claim_ends_no_run_that_is_asked_to_end(trial: &mut Trial) {
+    let [dead, alive] = [trial.register(1), trial.register(2)];
+    let lost = claimed_with_everything(trial, dead, 1);
+    let taken = taken_over(trial, dead, alive);
+    assert!(trial.within(|store, now| store.cancel(taken.id, HOUR, now)));
+    refuse_every_ending(trial, &lost);
+    assert!(trial.settle(&taken, failed(HOUR)));
+    refuse_every_ending(trial, &lost);
+    // Asked while the first one had it: then the rescue is its end.
+    let lost = {
+        let dead = trial.register(3);
+        trial.pass(2 * HOUR);
+        let lost = claimed_with_everything(trial, dead, 2);
+        assert!(trial.within(|store, now| store.cancel(lost.id, HOUR, now)));
+        assert_eq!(trial.rescue(dead, 9), 1);
+        lost
+    };
+    refuse_every_ending(trial, &lost);
+}
+
+fn a_lost_claim_on_a_run_that_left_no_row_changes_nothing(trial: &mut Trial) {
+    let [dead, alive] = [trial.register(1), trial.register(2)];
+    let lost = claimed_with_everything(trial, dead, 1);
+    let taken = taken_over(trial, dead, alive);
+    assert!(trial.settle(&taken, done(0)));
+    assert_eq!(trial.state(taken.id), None);
+    refuse_every_ending(trial, &lost);
+    refuse_every_ending(trial, &taken);
+}
+
+/// The comparison would see it.
+fn a_right_claim_changes_something_with_every_ending(trial: &mut Trial) {
+    let worker = trial.register(1);
+    for (at, ending) in every_ending(trial.now).into_iter().enumerate() {
+        trial.pass(2 * HOUR);
+        let run = claimed_with_everything(trial, worker, Millis::try_from(at).unwrap());
+        let before = trial.fixture.contents();
+        assert!(trial.settle(&run, ending.clone()), "{ending:?}");
+        assert_ne!(trial.fixture.contents(), before, "{ending:?}");
+        trial.within(|store, now| store.cancel(run.id, 0, now));
+    }
 }
