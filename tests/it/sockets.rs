@@ -135,7 +135,7 @@ async fn a_killed_worker_s_socket_is_removed_by_whoever_finds_it() -> Result {
     Ok(())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_stands_still_holds_no_producer_up_and_keeps_its_socket() -> Result {
     const RUNS: usize = 10_000;
     let folder = Folder::new()?;
@@ -143,9 +143,16 @@ async fn a_worker_that_stands_still_holds_no_producer_up_and_keeps_its_socket() 
     let frozen = Process::worker(&folder, 64, LIMIT)?;
     let socket = sockets(&wakes(&folder));
     freeze(&frozen, &folder)?;
-    for _ in 0..RUNS {
-        client.enqueue(work::prepare(0)).await?;
-    }
+    let producer = tokio::spawn({
+        let client = client.clone();
+        async move {
+            for _ in 0..RUNS {
+                client.enqueue(work::prepare(0)).await?;
+            }
+            Ok::<_, Error>(())
+        }
+    });
+    within("the producer", producer).await??;
     let other = Pretender::bind(&wakes(&folder), "w9-pretender")?;
     let mut starting = Process::worker(&folder, 1, LIMIT)?;
     starting.kill()?;
