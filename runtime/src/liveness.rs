@@ -109,7 +109,7 @@ impl LockFile {
 }
 
 fn offset(place: i64) -> u64 {
-    place.unsigned_abs() * 8
+    place.unsigned_abs().saturating_mul(8)
 }
 
 /// Beyond the end the file reads as zeros.

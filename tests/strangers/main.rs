@@ -84,6 +84,13 @@ impl Bench {
         Ok(())
     }
 
+    /// Which lock file the store has: the number at its beginning.
+    fn lock_file(&self) -> Result<i64> {
+        let content = std::fs::read(self.folder.path().join("jobs.db-afterhours.lock"))?;
+        let number = content.first_chunk().ok_or("an empty lock file")?;
+        Ok(i64::from_le_bytes(*number))
+    }
+
     async fn start(&self) -> Result<RunningWorker> {
         let worker = Worker::builder(self.client.clone())
             .jobs([echo::JOB, fail::JOB, wait::JOB])

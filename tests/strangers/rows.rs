@@ -43,11 +43,15 @@ const VALUES: &[(&str, Fate)] = &[
         Fate::Parked("this library has not written"),
     ),
     ("attempts = 4294967295", Fate::Done),
-    ("crashes = -1", Fate::Parked("this library has not written")),
+    ("lost = -1", Fate::Parked("this library has not written")),
     (
-        "crashes = 9223372036854775807",
+        "lost = 9223372036854775807",
         Fate::Parked("this library has not written"),
     ),
+    ("crashes = -1", Fate::Done),
+    ("crashes = 9223372036854775807", Fate::Done),
+    ("suspect = 1", Fate::Done),
+    ("suspect = -9223372036854775807", Fate::Done),
     // Its place.
     ("priority = 9223372036854775807", Fate::Done),
     ("priority = -9223372036854775807 - 1", Fate::Done),
@@ -331,13 +335,19 @@ async fn strange_workers_keep_nobody_from_rescuing_the_runs_of_dead_ones() -> Re
         ("500 + (1 << 28)", "401"),
         ("9223372036854775806", "402"),
     ] {
-        let insert = format!("INSERT INTO afterhours_workers VALUES ({id}, {slot}, -1, -1)");
-        bench.write(&insert, [])?;
+        let insert = format!(
+            "INSERT INTO afterhours_workers (id, slot, lock_file, boot, pid, started_at, stopping)
+             VALUES ({id}, {slot}, ?1, CAST(x'ff' AS TEXT), -1, -1, -7)"
+        );
+        bench.write(&insert, [bench.lock_file()?])?;
     }
     // A dead worker, and the run that it had.
-    bench.write("INSERT INTO afterhours_workers VALUES (500, 400, 1, 1)", [])?;
-    let update =
-        "UPDATE afterhours_runs SET state = 2, claim = (500 << 36) + 3, attempts = 1 WHERE id = ?1";
+    bench.write(
+        "INSERT INTO afterhours_workers (id, slot, lock_file, boot, pid, started_at) VALUES (500, 400, ?1, 'this', 1, 1)",
+        [bench.lock_file()?],
+    )?;
+    let update = "
+        UPDATE afterhours_runs SET state = 2, claim = (500 << 36) + 3, attempts = 1, crashes = -1 WHERE id = ?1";
     bench.write(update, [orphan.id()])?;
     // The number after the highest is taken from this one.
     bench.write(

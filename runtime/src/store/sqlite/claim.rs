@@ -48,14 +48,14 @@ const UNSUSPECTED: Among = Among {
     are_suspects: false,
 };
 const SUSPECTS: Among = Among {
-    next_kind: "SELECT kind FROM afterhours_runs WHERE state = 0 AND suspect = 1 AND kind > ?1 ORDER BY kind LIMIT 1",
+    next_kind: "SELECT kind FROM afterhours_runs WHERE state = 0 AND suspect <> 0 AND kind > ?1 ORDER BY kind LIMIT 1",
     candidates: "
-        SELECT id, priority FROM afterhours_runs WHERE state = 0 AND suspect = 1 AND kind = ?1
+        SELECT id, priority FROM afterhours_runs WHERE state = 0 AND suspect <> 0 AND kind = ?1
         ORDER BY priority DESC, id LIMIT ?2",
     are_suspects: true,
 };
 const HAS_SUSPECT: &str = "
-    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 2 AND suspect = 1 AND claim BETWEEN ?1 AND ?2)";
+    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 2 AND suspect <> 0 AND claim BETWEEN ?1 AND ?2)";
 /// What is too large is not even read.
 const READ: &str = "
     SELECT attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?2, options, NULL),

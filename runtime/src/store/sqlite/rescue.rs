@@ -121,6 +121,7 @@ fn left(row: &Row<'_>) -> rusqlite::Result<Left> {
         id: row.get(0)?,
         claim: row.get(1)?,
         cancel_keep: row.get(2)?,
-        crashes: row.get(3)?,
+        // Of what a stranger has written nothing is known.
+        crashes: u32::try_from(row.get::<_, i64>(3)?).unwrap_or_default(),
     })
 }

@@ -53,7 +53,7 @@ const V1: &str = "
         result      BLOB
     ) STRICT;
     CREATE INDEX afterhours_ready ON afterhours_runs (kind, priority DESC) WHERE state = 0 AND suspect = 0;
-    CREATE INDEX afterhours_suspects ON afterhours_runs (state, kind, priority DESC) WHERE suspect = 1;
+    CREATE INDEX afterhours_suspects ON afterhours_runs (state, kind, priority DESC) WHERE suspect <> 0;
     CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE state = 1 AND due_wall IS NOT NULL;
     CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE state = 1 AND due_store IS NOT NULL;
     CREATE INDEX afterhours_claimed ON afterhours_runs (claim) WHERE claim IS NOT NULL;

@@ -77,8 +77,9 @@ pub(crate) fn list(conn: &Connection) -> Result<Vec<WorkerRow>, Error> {
             id,
             slot: row.get(1)?,
             lock_file: row.get(2)?,
-            boot: row.get(3)?,
-            pid: row.get(4)?,
+            // What a stranger has written keeps nobody from seeing the others.
+            boot: String::from_utf8_lossy(row.get_ref(3)?.as_bytes()?).into_owned(),
+            pid: u32::try_from(row.get::<_, i64>(4)?).unwrap_or_default(),
             has_claims: has_claims.query_row([first, last], |row| row.get(0))?,
         })
     })?;
