@@ -1,6 +1,8 @@
 //! A process for the tests to start, signal and kill. Its first argument says what it does.
 
+mod callers;
 mod jobs;
+mod kinds;
 mod ledger;
 mod outsider;
 mod script;
@@ -9,7 +11,7 @@ mod ticks;
 use std::io::Write;
 use std::time::Duration;
 
-use afterhours::{Client, Error, JobError, Result, Worker, WorkerBuilder};
+use afterhours::{Client, Error, Job, JobError, Result, Worker, WorkerBuilder};
 use ledger::Ledger;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -20,11 +22,39 @@ async fn main() -> Result {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["work", database, ledger, concurrency, grace] => {
-            work(database, ledger, concurrency.parse()?, grace.parse()?).await
+            let jobs = jobs::ALL;
+            work(
+                &jobs,
+                database,
+                ledger,
+                concurrency.parse()?,
+                grace.parse()?,
+            )
+            .await
+        }
+        ["work-kinds", database, ledger, concurrency, grace] => {
+            let jobs = callers::KINDS;
+            work(
+                &jobs,
+                database,
+                ledger,
+                concurrency.parse()?,
+                grace.parse()?,
+            )
+            .await
         }
         ["tick", database, ledger] => tick(database, ledger).await,
         ["fire", database] => fire(database).await,
-        ["produce", database, count] => produce(database, count.parse()?).await,
+        ["produce", database, count] => callers::produce(database, count.parse()?, "normal").await,
+        ["produce", database, count, durability] => {
+            callers::produce(database, count.parse()?, durability).await
+        }
+        ["produce-kinds", database, seed] => callers::produce_kinds(database, seed.parse()?).await,
+        ["sell", database] => callers::sell(database).await,
+        ["race", database, count] => callers::race(database, count.parse()?).await,
+        ["crowd", database, ledger, tasks, each] => {
+            callers::crowd(database, ledger, tasks.parse()?, each.parse()?).await
+        }
         ["script", database, ledger, durability] => script::run(database, ledger, durability).await,
         ["serve", database] => script::serve(database).await,
         ["open-many", database, count] => script::open_many(database, count.parse()?).await,
@@ -39,9 +69,15 @@ async fn main() -> Result {
 }
 
 /// Works until a signal.
-async fn work(database: &str, ledger: &str, concurrency: usize, grace: u64) -> Result {
+async fn work(
+    jobs: &[Job],
+    database: &str,
+    ledger: &str,
+    concurrency: usize,
+    grace: u64,
+) -> Result {
     let worker = Worker::builder(Client::open(database).await?)
-        .jobs(jobs::ALL)
+        .jobs(jobs.iter().copied())
         .state(Ledger(ledger.into()))
         .concurrency(concurrency)
         .shutdown_grace(Duration::from_millis(grace));
@@ -76,16 +112,6 @@ async fn until_signal(worker: WorkerBuilder) -> Result {
     }
     end.await?;
     say("stopped")
-}
-
-/// Enqueues and says the id of each run that was accepted.
-async fn produce(database: &str, count: u64) -> Result {
-    Client::open(database).await?.install()?;
-    for _ in 0..count {
-        let run = jobs::work::perform_async(5).await?;
-        say(run.id())?;
-    }
-    Ok(())
 }
 
 /// The life of the installed client.

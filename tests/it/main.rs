@@ -40,6 +40,7 @@ mod shared_file;
 mod shutdown;
 mod signals;
 mod sizes;
+mod soak;
 mod sockets;
 mod state;
 mod stuck_end;

@@ -7,6 +7,8 @@ pub(crate) mod ledger;
 
 pub(crate) mod aftermath;
 pub(crate) mod chance;
+pub(crate) mod judge;
+pub(crate) mod prey;
 pub(crate) mod process;
 pub(crate) mod stage;
 pub(crate) mod time;

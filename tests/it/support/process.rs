@@ -43,9 +43,19 @@ impl Process {
         concurrency: u32,
         grace: Duration,
     ) -> std::io::Result<Self> {
+        Self::worker_of("work", folder, concurrency, grace)
+    }
+
+    /// The same, for the jobs that this word stands for.
+    pub(crate) fn worker_of(
+        what: &str,
+        folder: &Folder,
+        concurrency: u32,
+        grace: Duration,
+    ) -> std::io::Result<Self> {
         let process = Self::start(
             worker()
-                .arg("work")
+                .arg(what)
                 .args([folder.store(), ledger_path(folder)])
                 .arg(concurrency.to_string())
                 .arg(grace.as_millis().to_string())
@@ -92,6 +102,11 @@ impl Process {
     pub(crate) fn kill(&mut self) -> std::io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
+    }
+
+    /// Kills it, and waits for nothing.
+    pub(crate) fn begin_kill(&mut self) -> std::io::Result<()> {
+        self.child.kill()
     }
 
     pub(crate) fn has_ended(&mut self) -> std::io::Result<Option<ExitStatus>> {
@@ -141,10 +156,14 @@ pub(crate) fn worker() -> Command {
     Command::new(env!("CARGO_BIN_EXE_worker"))
 }
 
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, is_so: impl FnMut() -> bool) {
+    wait_patiently(what, LIMIT, is_so);
+}
+
+pub(crate) fn wait_patiently(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     let since = Instant::now();
     while !is_so() {
-        assert!(since.elapsed() < LIMIT, "waited too long for {what}");
+        assert!(since.elapsed() < limit, "waited too long for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
@@ -220,7 +239,7 @@ pub(crate) fn now() -> u64 {
 }
 
 /// Attempts that started although an earlier one of the same run has not ended, each after that one.
-fn restarts(lines: &[Entry]) -> Vec<(&Entry, &Entry)> {
+pub(crate) fn restarts(lines: &[Entry]) -> Vec<(&Entry, &Entry)> {
     let mut active: BTreeMap<&str, &Entry> = BTreeMap::new();
     let mut restarts = Vec::new();
     for line in lines {
