@@ -1,12 +1,15 @@
 //! Real processes and real signals.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use afterhours::{Client, Result, Status};
 use nix::sys::signal::Signal;
 
 use crate::support::jobs::{deaf, work};
-use crate::support::process::{Process, count, ledger, wait_for_ledger, wait_until};
+use crate::support::process::{
+    Process, assert_no_overlap, count, ledger, now, wait_for_ledger, wait_until,
+};
 use crate::support::time::millis;
 use crate::support::{Folder, joined, status};
 
@@ -99,5 +102,38 @@ async fn a_plain_fn_that_does_not_listen_does_not_keep_the_process() -> Result {
         matches!(status, Status::Running { attempt: 2, .. })
     })
     .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_storm_of_signals_ends_the_process_and_orphans_nothing() -> Result {
+    let folder = Folder::new()?;
+    let client = Client::open(folder.store()).await?;
+    let mut one = Process::worker(&folder, 8, LONG)?;
+    let runs = client
+        .enqueue_all((0..4).map(|_| work::prepare(1500)))
+        .await?;
+    wait_for_ledger(&folder, "all starts", |lines| count(lines, "start") == 4);
+    let stormed = now();
+    for _ in 0..5 {
+        one.signal(Signal::SIGTERM);
+    }
+    one.signal(Signal::SIGINT);
+    // Two that are seen are enough to end at once; which two these are is chance.
+    let code = one.end()?.code();
+    assert!(matches!(code, Some(0 | 130 | 143)), "{code:?}");
+    let _other = Process::worker(&folder, 8, LONG)?;
+    for run in &runs {
+        joined(run).await?;
+    }
+    let lines = ledger(&folder);
+    assert_no_overlap(&lines, &BTreeMap::from([(one.id(), stormed)]));
+    let store = folder.outsider()?;
+    let number = |sql: &str| store.query_row(sql, [], |row| row.get::<_, u32>(0));
+    wait_until("the end of what the worker has left", || {
+        number("SELECT count(*) FROM afterhours_workers").is_ok_and(|workers| workers == 1)
+            && number("SELECT count(*) FROM afterhours_runs WHERE claim IS NOT NULL")
+                .is_ok_and(|claimed| claimed == 0)
+    });
     Ok(())
 }

@@ -1,8 +1,11 @@
 //! Enqueueing in the application's own transaction.
 
+use std::time::Duration;
+
 use afterhours::rusqlite::{Connection, TransactionBehavior};
 use afterhours::{Client, Error, Result, job};
 
+use crate::support::process::{Process, count, now, wait_for_ledger, worker};
 use crate::support::{Folder, joined, start};
 
 #[job(name = "transaction.ship")]
@@ -78,4 +81,48 @@ async fn another_file_is_refused() -> Result {
     let error = joined(&client.enqueue(sale).await?).await.unwrap_err();
     assert!(error.to_string().contains("open the same file"), "{error}");
     worker.stop().await
+}
+
+/// A program with a transaction of its own, and a worker in another process.
+fn seller(folder: &Folder) -> Result<(Process, Process)> {
+    let seller = Process::start(worker().arg("sell").arg(folder.store()))?;
+    assert_eq!(seller.line(), "ready");
+    let worker = Process::worker(folder, 4, Duration::from_secs(3600))?;
+    Ok((seller, worker))
+}
+
+#[test]
+fn a_run_of_another_process_starts_after_the_commit_and_not_before() -> Result {
+    for wake in ["wake", "do not wake"] {
+        let folder = Folder::new()?;
+        let (mut seller, _worker) = seller(&folder)?;
+        let run = seller.ask(wake);
+        let committed = now();
+        assert_eq!(seller.ask("commit"), "over");
+        let lines = wait_for_ledger(&folder, "the run", |lines| count(lines, "end") == 1);
+        assert!(lines.iter().all(|line| line.run == run), "{lines:?}");
+        assert!(lines[0].time >= committed, "{lines:?} before {committed}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_that_another_process_rolls_back_is_no_run() -> Result {
+    for wake in ["wake", "do not wake"] {
+        let folder = Folder::new()?;
+        let (mut seller, _worker) = seller(&folder)?;
+        for _ in 0..3 {
+            seller.ask(wake);
+            assert_eq!(seller.ask("roll back"), "over");
+        }
+        // Ids that were rolled back were never given out.
+        let run = seller.ask(wake);
+        seller.ask("commit");
+        let lines = wait_for_ledger(&folder, "the run", |lines| count(lines, "end") == 1);
+        assert!(lines.iter().all(|line| line.run == run), "{lines:?}");
+        let runs = "SELECT count(*) FROM afterhours_runs";
+        let runs: u32 = folder.outsider()?.query_row(runs, [], |row| row.get(0))?;
+        assert_eq!(runs, 1);
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use afterhours::{Client, Handle, Result, Status, job};
 
+use crate::support::process::{Process, worker};
 use crate::support::stage::{Stage, stage};
 use crate::support::time::{secs, store_at_rest};
 use crate::support::{Folder, is_scheduled, joined, looked, start, status, within};
@@ -254,5 +255,35 @@ async fn of_fifty_at_once_from_several_clients_one_is_stored() -> Result {
             .outsider()?
             .query_row("SELECT count(*) FROM afterhours_runs", [], |row| row.get(0))?;
     assert_eq!(rows, 1);
+    Ok(())
+}
+
+#[test]
+fn of_fifty_at_once_from_five_processes_one_is_stored() -> Result {
+    let folder = Folder::new()?;
+    let mut racers = Vec::new();
+    for _ in 0..5 {
+        let mut command = worker();
+        command.args(["race".as_ref(), folder.store().as_os_str(), "10".as_ref()]);
+        racers.push(Process::start(&mut command)?);
+    }
+    for racer in &racers {
+        assert_eq!(racer.line(), "ready");
+    }
+    for racer in &mut racers {
+        racer.tell("go");
+    }
+    let mut said = Vec::new();
+    for racer in &mut racers {
+        assert_eq!(racer.end()?.code(), Some(0));
+        said.extend(racer.lines());
+    }
+    said.sort();
+    let id = said[0].strip_prefix("new ").expect("one is stored");
+    let twins = vec![format!("twin {id}"); 49];
+    assert_eq!(said[1..], twins);
+    let ids = "SELECT group_concat(id) FROM afterhours_runs";
+    let ids: String = folder.outsider()?.query_row(ids, [], |row| row.get(0))?;
+    assert_eq!(ids, id);
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 #[path = "../../bin/jobs.rs"]
 pub(crate) mod jobs;
+#[path = "../../bin/kinds.rs"]
+pub(crate) mod kinds;
 #[path = "../../bin/ledger.rs"]
 pub(crate) mod ledger;
 
