@@ -34,6 +34,7 @@ mod perform;
 mod quickstart;
 mod replaced;
 mod retry;
+mod scenarios;
 mod schedule;
 mod schedule_options;
 mod schedules;
