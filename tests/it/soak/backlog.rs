@@ -20,7 +20,7 @@ async fn high_runs_start_at_once_before_very_many_low_ones() -> Result {
     let low = rows()? / 5;
     let folder = Folder::new()?;
     let client = Client::open(folder.store()).await?;
-    let first = client.enqueue(work::prepare(5).priority(-100)).await?;
+    let first = client.enqueue(work::prepare(20).priority(-100)).await?;
     let id = first.id().to_string();
     copy_run(&folder.outsider()?, &id, low - 1, &[])?;
     let _worker = Process::worker(&folder, PLACES, LONG)?;

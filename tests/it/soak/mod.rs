@@ -27,7 +27,7 @@ fn length() -> Result<Duration> {
 fn rows() -> Result<usize> {
     Ok(match std::env::var("AFTERHOURS_SOAK_ROWS") {
         Ok(rows) => rows.parse()?,
-        Err(_) => 50_000,
+        Err(_) => 20_000,
     })
 }
 
