@@ -6,7 +6,7 @@ use afterhours::{AttemptOutcome, Client, Result, Status};
 use nix::sys::signal::Signal;
 
 use crate::support::jobs::{fall, work};
-use crate::support::process::{Process, count, ledger, log, wait_for_ledger, wait_until};
+use crate::support::process::{Process, count, freeze, ledger, log, wait_for_ledger, wait_until};
 use crate::support::{Folder, joined};
 
 const LONG: Duration = Duration::from_secs(3600);
@@ -18,7 +18,7 @@ async fn a_frozen_worker_loses_its_runs_and_goes_on_as_another() -> Result {
     let zombie = Process::worker(&folder, 1, LONG)?;
     let run = client.enqueue(fall::prepare()).await?;
     wait_for_ledger(&folder, "a start", |lines| count(lines, "start") == 1);
-    zombie.signal(Signal::SIGSTOP);
+    freeze(&zombie, &folder)?;
     let mut other = Process::worker(&folder, 4, LONG)?;
     // While it merely does not move, its run is its own.
     joined(&client.enqueue(work::prepare(1)).await?).await?;
