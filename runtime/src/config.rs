@@ -20,7 +20,8 @@ impl Client {
     ///
     /// # Errors
     /// If the folder does not exist or everybody can write to it, if the file is no database, damaged, read-only,
-    /// of a newer schema, or locked for 30 s. The file is then left as it was.
+    /// of a newer schema, mounted by itself, locked for longer than
+    /// [`busy_timeout`](ClientBuilder::busy_timeout), or at work on another machine. The file is then left as it was.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::builder(path).open().await
     }
