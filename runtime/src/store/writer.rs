@@ -2,7 +2,10 @@
 //! one transaction, answers, then wakes. A task leads on its own thread if nobody else does and nothing would make
 //! it wait; else the named writer thread leads. One bad command fails alone.
 
+mod checkpoints;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, Wake, Waker};
 use std::thread::{JoinHandle, Thread, current, park};
@@ -11,7 +14,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::sqlite::{BeginError, Core, Settings};
+use self::checkpoints::Checkpoints;
+use super::sqlite::{BeginError, Core, Haste, Settings};
 use super::{Effects, Store};
 use crate::error::Error;
 use crate::failpoint;
@@ -41,6 +45,7 @@ struct Shared {
     /// Locked by the leader alone; gone once the writer is closed.
     core: Mutex<Option<Core>>,
     on_commit: Box<dyn OnCommit>,
+    checkpoints: Checkpoints,
     /// Whether every commit is an fsync, which no runtime thread should wait for.
     full: bool,
     /// How long a command waits for another process's write transaction.
@@ -54,6 +59,10 @@ struct Mailbox {
     leader: Leader,
     /// Someone found a leader at work and relies on whoever leads next.
     relied: bool,
+    /// Most of the WAL is checkpointed; the thread is to end it.
+    end_checkpoint: bool,
+    /// Too much is in the WAL; the thread is to checkpoint it before it goes on.
+    catch_up: bool,
     closed: bool,
 }
 
@@ -105,6 +114,7 @@ impl Writer {
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
             bell: Condvar::new(),
+            checkpoints: Checkpoints::new(core.path().map(Path::to_owned), settings),
             core: Mutex::new(Some(core)),
             on_commit,
             full: settings.full,
@@ -167,6 +177,7 @@ impl Writer {
             // A panic on the thread has been printed by the panic hook; there is nothing to add.
             let _ = thread.join();
         }
+        self.shared.checkpoints.end();
     }
 }
 
@@ -224,8 +235,17 @@ impl Shared {
         self.bell.notify_one();
     }
 
+    /// Makes the thread end a checkpoint of the WAL, at the next boundary between two transactions.
+    fn end_checkpoint(&self) {
+        let mut mailbox = self.lock();
+        mailbox.end_checkpoint = true;
+        if mailbox.leader == Leader::Nobody {
+            self.ring(&mut mailbox);
+        }
+    }
+
     /// Commits what waits on this thread, if nobody leads and it will not have to wait.
-    fn lead_on_task(&self) {
+    fn lead_on_task(self: &Arc<Self>) {
         let batch = {
             let mut mailbox = self.lock();
             if mailbox.leader != Leader::Nobody {
@@ -247,17 +267,19 @@ impl Shared {
             Some(core) => self.commit(core, batch, Duration::ZERO),
             None => fail(batch, &Error::Closed),
         };
-        let checkpoint = core.as_ref().is_some_and(Core::wants_checkpoint);
+        if let Some(core) = core.as_ref() {
+            self.look_after_wal(core);
+        }
         drop(core);
         std::mem::forget(leadership);
-        self.step_down(left, checkpoint);
+        self.step_down(left);
         self.on_commit.afterwards();
     }
 
     /// Ends a task's leadership. The thread goes on if somebody relies on it, or if there is something to wait for.
-    fn step_down(&self, left: Vec<Box<dyn Command>>, checkpoint: bool) {
+    fn step_down(&self, left: Vec<Box<dyn Command>>) {
         let mut mailbox = self.lock();
-        let must_go_on = !left.is_empty() || checkpoint || mailbox.closed;
+        let must_go_on = !left.is_empty() || mailbox.has_errand() || mailbox.closed;
         mailbox.waiting.splice(0..0, left);
         let relied = std::mem::take(&mut mailbox.relied) && !mailbox.waiting.is_empty();
         if must_go_on || relied {
@@ -268,9 +290,9 @@ impl Shared {
         }
     }
 
-    fn lead_on_thread(&self) {
+    fn lead_on_thread(self: &Arc<Self>) {
         loop {
-            let batch = {
+            let (batch, end_checkpoint, catch_up) = {
                 let mut mailbox = self.lock();
                 while mailbox.leader != Leader::Thread
                     && !(mailbox.closed && mailbox.leader == Leader::Nobody)
@@ -281,7 +303,9 @@ impl Shared {
                         .unwrap_or_else(PoisonError::into_inner);
                 }
                 mailbox.leader = Leader::Thread;
-                mailbox.take()
+                let end_checkpoint = std::mem::take(&mut mailbox.end_checkpoint);
+                let catch_up = std::mem::take(&mut mailbox.catch_up);
+                (mailbox.take(), end_checkpoint, catch_up)
             };
             let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(open) = core.as_mut() else {
@@ -292,21 +316,33 @@ impl Shared {
             if !left.is_empty() {
                 fail(left, &open.busy(self.patience));
             }
-            // Before a checkpoint, which takes its time.
             self.on_commit.afterwards();
-            if open.wants_checkpoint() {
-                open.checkpoint();
+            if catch_up {
+                self.checkpoints.end();
+                open.catch_up();
+            } else if end_checkpoint {
+                open.end_checkpoint();
             }
+            self.look_after_wal(open);
             if self.rest(&mut core) {
                 return;
             }
         }
     }
 
+    /// Called by the leader, between two transactions.
+    fn look_after_wal(self: &Arc<Self>, core: &Core) {
+        match core.wants_checkpoint() {
+            Haste::No => {}
+            Haste::Soon => self.checkpoints.begin(self),
+            Haste::First => self.lock().catch_up = true,
+        }
+    }
+
     /// Ends the thread's leadership if nothing waits; true if that was the end of the writer.
     fn rest(&self, core: &mut Option<Core>) -> bool {
         let mut mailbox = self.lock();
-        if !mailbox.waiting.is_empty() {
+        if !mailbox.waiting.is_empty() || mailbox.has_errand() && !mailbox.closed {
             return false;
         }
         mailbox.relied = false;
@@ -392,6 +428,11 @@ impl Shared {
 }
 
 impl Mailbox {
+    /// Whether the thread has something to do for the WAL.
+    fn has_errand(&self) -> bool {
+        self.end_checkpoint || self.catch_up
+    }
+
     fn take(&mut self) -> Vec<Box<dyn Command>> {
         self.rows = 0;
         std::mem::take(&mut self.waiting)
@@ -403,7 +444,7 @@ struct Leadership<'a>(&'a Shared);
 
 impl Drop for Leadership<'_> {
     fn drop(&mut self) {
-        self.0.step_down(Vec::new(), true);
+        self.0.ring(&mut self.0.lock());
     }
 }
 

@@ -7,6 +7,7 @@ mod execute;
 mod listener;
 mod looker;
 mod maintain;
+mod pruner;
 mod pulse;
 mod rescuer;
 mod schedule;
@@ -109,6 +110,7 @@ impl Worker {
         let services = vec![
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
             tokio::spawn(maintain::run(Arc::clone(&shared))),
+            tokio::spawn(pruner::run(Arc::clone(&shared))),
         ];
         tracing::info!(target: "afterhours", worker = shared.id().0, concurrency = shared.concurrency(), "worker started");
         Ok(RunningWorker {

@@ -1,5 +1,6 @@
 //! Many callers, one connection: who commits, who waits, and that nobody is forgotten.
 
+mod checkpoints;
 mod leading;
 mod trouble;
 
@@ -59,9 +60,9 @@ type Outcome<R> = Result<R, Error>;
 trait Work<R>: FnMut(&mut dyn Store) -> Outcome<R> + Send + 'static {}
 impl<R, F: FnMut(&mut dyn Store) -> Outcome<R> + Send + 'static> Work<R> for F {}
 
-/// Inserts a run of a job of this name.
-fn insert(name: impl Into<String>) -> impl Work<RunId> {
-    let new = NewRun {
+/// A run of a job of this name.
+fn new(name: impl Into<String>) -> NewRun {
+    NewRun {
         kind: Kind {
             queue: "default".into(),
             job: name.into().into(),
@@ -73,7 +74,11 @@ fn insert(name: impl Into<String>) -> impl Work<RunId> {
         payload: Vec::new(),
         options: None,
         unique: None,
-    };
+    }
+}
+
+fn insert(name: impl Into<String>) -> impl Work<RunId> {
+    let new = new(name);
     move |store| Ok(store.insert(&new, NOW)?.id)
 }
 
