@@ -170,10 +170,8 @@ fn claim_request(shared: &Arc<Shared>, places: &OwnedSemaphorePermit) -> ClaimRe
 }
 
 fn settle(store: &mut dyn Store, ended: &[Settlement], now: Now) -> Result<(), Error> {
-    for settlement in ended {
-        if !store.settle(settlement, now)? {
-            tracing::warn!(target: "afterhours", id = %settlement.id, "the claim on this run was lost: nothing of the attempt was stored");
-        }
+    for (id, _) in store.settle_all(ended, now)? {
+        tracing::warn!(target: "afterhours", %id, "the claim on this run was lost: nothing of the attempt was stored");
     }
     Ok(())
 }

@@ -3,11 +3,11 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::limits::Limits;
 use super::strange::content;
-use super::{Kinds, park};
+use super::{Kinds, array, park};
 use crate::clock::{Millis, Now};
 use crate::codec::sealed_len;
 use crate::error::Error;
@@ -58,10 +58,11 @@ const HAS_SUSPECT: &str = "
     SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 2 AND suspect <> 0 AND claim BETWEEN ?1 AND ?2)";
 /// What is too large is not even read.
 const READ: &str = "
-    SELECT attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?2, options, NULL),
+    SELECT id, attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?2, options, NULL),
         iif(length(payload) <= ?3, payload, NULL), length(payload)
-    FROM afterhours_runs WHERE id = ?1";
-const CLAIM: &str = "UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id = ?1";
+    FROM afterhours_runs WHERE id IN rarray(?1)";
+const CLAIM: &str = "
+    UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id IN rarray(?1)";
 
 /// What claiming works on.
 pub(super) struct Claim<'a> {
@@ -95,47 +96,67 @@ impl Claim<'_> {
                 &mut found,
             )?;
         }
-        let (candidates, left) = choose(self.conn, &mut limits, request, found)?;
+        let (chosen, left) = choose(self.conn, &mut limits, request, found)?;
         *held_up |= limits.any_reached();
-        let mut claimed = Claimed {
-            runs: Vec::with_capacity(candidates.len()),
-            again: false,
+        let (runs, unfit) = self.read(&chosen, request)?;
+        self.take(&runs, request, now)?;
+        let again = !unfit.is_empty();
+        for (id, reason) in unfit {
+            park::put_aside(self.conn, self.effects, id, reason)?;
+        }
+        Ok(Claimed {
+            runs,
+            again,
             next: NextDue { wall, store },
             is_more: unwanted || left,
             promoted,
-        };
-        let mut read = self.conn.prepare_cached(READ)?;
-        let mut take = self.conn.prepare_cached(CLAIM)?;
-        for candidate in candidates {
-            match self.read(&mut read, &candidate, request)? {
-                Ok(run) => {
-                    take.execute(params![candidate.id, request.claim.0, now.wall])?;
-                    failpoint::reached("in-claim");
-                    claimed.runs.push(run);
-                }
-                Err(reason) => {
-                    park::put_aside(self.conn, self.effects, candidate.id, reason)?;
-                    claimed.again = true;
-                }
-            }
-        }
-        Ok(claimed)
+        })
     }
 
-    /// The run, or why it cannot be one.
+    /// What was chosen, in that order, and why some of it cannot be claimed.
     fn read(
         &self,
-        read: &mut Statement<'_>,
-        candidate: &Candidate,
+        chosen: &[Candidate],
         request: &ClaimRequest,
-    ) -> Result<Result<ClaimedRun, String>, Error> {
+    ) -> Result<(Vec<ClaimedRun>, Vec<(i64, String)>), Error> {
+        if chosen.is_empty() {
+            return Ok(Default::default());
+        }
+        let (mut runs, mut unfit) = (Vec::with_capacity(chosen.len()), Vec::new());
+        let mut places: Vec<_> = chosen.iter().enumerate().collect();
+        places.sort_unstable_by_key(|(_, candidate)| candidate.id);
+        let ids = array(places.iter().map(|(_, candidate)| candidate.id));
         let most = sealed_len(self.max_payload);
-        let values = params![candidate.id, size(OPTIONS), size(most)];
-        let read = read.query_row(values, |row| match row.get(5)? {
-            Some(payload) => claimed_run(row, candidate, request, payload).map(Ok),
-            None => Ok(Err(self.too_large(row.get(6)?))),
-        });
-        Ok(content(read)?.and_then(|read| read))
+        let mut read = self.conn.prepare_cached(READ)?;
+        let mut rows = read.query(params![ids, size(OPTIONS), size(most)])?;
+        while let Some(row) = rows.next()? {
+            let id: i64 = row.get(0)?;
+            let found = places.binary_search_by_key(&id, |(_, candidate)| candidate.id);
+            let Some((place, candidate)) = found.ok().and_then(|found| places.get(found)) else {
+                continue;
+            };
+            let run = match row.get(6)? {
+                Some(payload) => content(claimed_run(row, candidate, request, payload))?,
+                None => Err(self.too_large(row.get(7)?)),
+            };
+            match run {
+                Ok(run) => runs.push((*place, run)),
+                Err(reason) => unfit.push((id, reason)),
+            }
+        }
+        runs.sort_unstable_by_key(|(place, _)| *place);
+        Ok((runs.into_iter().map(|(_, run)| run).collect(), unfit))
+    }
+
+    fn take(&self, runs: &[ClaimedRun], request: &ClaimRequest, now: Now) -> Result<(), Error> {
+        if !runs.is_empty() {
+            let ids = array(runs.iter().map(|run| run.id.0));
+            self.conn
+                .prepare_cached(CLAIM)?
+                .execute(params![ids, request.claim.0, now.wall])?;
+            failpoint::reached("in-claim");
+        }
+        Ok(())
     }
 
     fn too_large(&self, size: i64) -> String {
@@ -261,17 +282,17 @@ fn claimed_run(
     request: &ClaimRequest,
     payload: Vec<u8>,
 ) -> rusqlite::Result<ClaimedRun> {
-    let enqueued_at = row.get(2)?;
+    let enqueued_at = row.get(3)?;
     Ok(ClaimedRun {
         id: RunId(candidate.id),
         claim: request.claim,
         kind: Arc::clone(&candidate.means),
-        attempt: row.get::<_, u32>(0)?.saturating_add(1),
-        lost: row.get(1)?,
+        attempt: row.get::<_, u32>(1)?.saturating_add(1),
+        lost: row.get(2)?,
         enqueued_at,
-        due_at: row.get::<_, Option<_>>(3)?.unwrap_or(enqueued_at),
+        due_at: row.get::<_, Option<_>>(4)?.unwrap_or(enqueued_at),
         // Without what is no text the attribute holds.
-        options: row.get(4).unwrap_or_default(),
+        options: row.get(5).unwrap_or_default(),
         payload,
     })
 }

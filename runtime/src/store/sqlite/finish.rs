@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::retry::record_attempt;
-use super::{prune, tick, unique};
+use super::{array, prune, tick, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::{RunId, State};
@@ -13,6 +13,11 @@ const FINISH: &str = "
     UPDATE afterhours_runs
     SET state = ?3, claim = NULL, suspect = 0, crashes = 0, cancel_keep = NULL, finished_at = ?4, expires = ?5, note = ?6, result = ?7
     WHERE id = ?1 AND claim IS ?2";
+const HELD: &str = "SELECT id FROM afterhours_runs WHERE id IN rarray(?1) AND claim = ?2";
+const FINISH_ALL: &str = "
+    UPDATE afterhours_runs
+    SET state = 3, claim = NULL, suspect = 0, crashes = 0, cancel_keep = NULL, finished_at = ?2, expires = ?3, note = NULL, result = NULL
+    WHERE id IN rarray(?1)";
 /// The row with the highest id stays, so that its id is not given out again; pruning takes it later.
 const DELETE: &str = "
     DELETE FROM afterhours_runs
@@ -40,6 +45,45 @@ pub(super) fn finish(conn: &Connection, settlement: &Settlement, now: Now) -> Re
             Ok(false)
         }
     }
+}
+
+/// Runs of one claim that are done without a result, as most are, and stay for the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Plain {
+    pub(super) claim: ClaimId,
+    keep: Millis,
+}
+
+impl Plain {
+    pub(super) fn of(settlement: &Settlement) -> Option<Self> {
+        match &settlement.ending {
+            Ending::Done { result, keep } if result.is_empty() && *keep > 0 => Some(Self {
+                claim: settlement.claim,
+                keep: *keep,
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// As [`finish`] for many at once; returns those whose claim holds.
+pub(super) fn finish_all(
+    conn: &Connection,
+    plain: Plain,
+    ids: impl Iterator<Item = i64>,
+    now: Now,
+) -> Result<Vec<i64>, Error> {
+    let held: Vec<i64> = conn
+        .prepare_cached(HELD)?
+        .query_map(params![array(ids), plain.claim.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let expires = now.store.saturating_add(plain.keep);
+    conn.prepare_cached(FINISH_ALL)?.execute(params![
+        array(held.iter().copied()),
+        now.wall,
+        expires
+    ])?;
+    Ok(held)
 }
 
 /// Ends a run that no worker holds.

@@ -18,15 +18,18 @@ mod rescue;
 mod retry;
 pub(crate) mod schedules;
 pub(crate) mod schema;
+mod settle;
 mod strange;
 mod tick;
 mod unique;
 pub(crate) mod workers;
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
 use self::kinds::Kinds;
 use super::{
@@ -226,6 +229,11 @@ fn commit_error(error: rusqlite::Error) -> Error {
     }
 }
 
+/// Ids as a statement's `rarray(?)` takes them.
+fn array(ids: impl Iterator<Item = i64>) -> Rc<Vec<Value>> {
+    Rc::new(ids.map(Value::Integer).collect())
+}
+
 /// Inserts on a connection of the application, inside its transaction.
 pub(crate) fn insert_beside(
     conn: &Connection,
@@ -259,29 +267,12 @@ impl Store for Core {
         claim.claim(&mut self.held_up, request, now)
     }
 
-    fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
-        let cancelled = cancel::instead(&self.conn, settlement, now)?;
-        let settlement = cancelled.as_ref().unwrap_or(settlement);
-        let held = match &settlement.ending {
-            Ending::Done { .. } | Ending::Failed { .. } | Ending::Cancelled { .. } => {
-                finish::finish(&self.conn, settlement, now)?
-            }
-            Ending::Retry { .. } | Ending::Snooze { .. } => {
-                retry::retry(&self.conn, &mut self.effects, settlement, now)?
-            }
-            Ending::Release => release::release(&self.conn, &mut self.effects, settlement)?,
-            Ending::Park { reason } => park::park(&self.conn, settlement, reason)?,
-        };
-        failpoint::reached("in-settle");
-        if held && std::mem::take(&mut self.held_up) {
-            self.effects.ready = true;
-        }
-        if held && settlement.ending.concerns_joiners() {
-            self.effects
-                .finished
-                .push((settlement.id, settlement.ending.clone()));
-        }
-        Ok(held)
+    fn settle_all(
+        &mut self,
+        settlements: &[Settlement],
+        now: Now,
+    ) -> Result<Vec<(RunId, ClaimId)>, Error> {
+        settle::settle(self, settlements, now)
     }
 
     fn cancel(&mut self, id: RunId, keep: Millis, now: Now) -> Result<bool, Error> {
