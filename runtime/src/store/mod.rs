@@ -415,6 +415,7 @@ pub(crate) trait Store {
     ) -> Result<Vec<(RunId, ClaimId)>, Error>;
 
     /// As [`Store::settle_all`], for one; false if its claim no longer holds.
+    #[cfg(test)]
     fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
         let lost = self.settle_all(std::slice::from_ref(settlement), now)?;
         Ok(lost.is_empty())

@@ -1,11 +1,12 @@
-//! Claims runs for the free places, writes down how attempts ended and asks which are to end, all in one transaction,
-//! and sleeps when there is nothing to do.
+//! Claims runs for the free places and some ahead, writes down how attempts ended and asks which are to end, all in one
+//! transaction, and sleeps when there is nothing to do.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::ahead::Pace;
 use super::execute::execute;
 use super::looker::Looker;
 use super::shared::{Ended, Phase, Shared};
@@ -20,6 +21,8 @@ use crate::wake::Call;
 
 /// So many runs are claimed at a time at most.
 const BATCH: usize = 256;
+/// While runs are claimed ahead, ends are written at least this often.
+const WHILE_RUNS_WAIT: Duration = Duration::from_millis(2);
 /// How long to wait after the store has failed.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 
@@ -30,6 +33,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     // Whether the store has not taken the end of some attempt. Such ends are tried apart, so that they keep nobody else's
     // end from being written, and this worker from claiming.
     let mut apart = false;
+    let mut pace = Pace::new(Instant::now());
     loop {
         // Attempts that end together are written down together, and give their places to one claim.
         tokio::task::yield_now().await;
@@ -41,10 +45,16 @@ pub(super) async fn run(shared: Arc<Shared>) {
             shared.client().clock().sleep(AFTER_ERROR).await;
             continue;
         }
+        if shared.has_entered(Phase::Draining) || shared.ahead.is_stuck(Instant::now()) {
+            pace.forget();
+            give_back(&shared, shared.ahead.take_all());
+        }
         let mut ended = shared.take_ended();
+        pace.ended(ended.len(), Instant::now());
         if apart {
             apart = !settle_apart(&shared, std::mem::take(&mut ended)).await;
         }
+        start_ahead(&shared);
         let places = free_places(&shared);
         let hops = shared.sleeper.set_full(places.is_none());
         if places.is_none() {
@@ -57,7 +67,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
             look = sleep(&shared, &mut looker, None, apart).await;
             continue;
         }
-        match exchange(&shared, &ended, places.as_ref()).await {
+        let limit = limit(&shared, places.as_ref(), &pace);
+        match exchange(&shared, &ended, limit).await {
             Ok(Exchanged {
                 is_registered: false,
                 ..
@@ -76,16 +87,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
                 shared.written(&ended);
                 shared.cancel(&cancelling);
-                let more = claimed.again
-                    || places
-                        .as_ref()
-                        .is_none_or(|places| claimed.runs.len() == places.num_permits());
+                let more = claimed.again || claimed.runs.len() == limit;
                 let next = claimed.next;
                 if !claimed.runs.is_empty() {
                     failpoint::reached("after-claim");
                 }
                 leave_to_others(&shared, &claimed, hops);
-                start(&shared, claimed, places).await;
+                start(&shared, claimed, places);
                 if !more {
                     look = sleep(&shared, &mut looker, Some(next), apart).await;
                 }
@@ -129,17 +137,22 @@ fn free_places(shared: &Shared) -> Option<OwnedSemaphorePermit> {
     Arc::clone(&shared.slots).try_acquire_many_owned(free).ok()
 }
 
-/// Settles what has ended, claims for the free places, and asks what is to end.
-async fn exchange(
-    shared: &Arc<Shared>,
-    ended: &Ended,
-    places: Option<&OwnedSemaphorePermit>,
-) -> Result<Exchanged, Error> {
+/// How many runs to claim: for the free places, and ahead.
+fn limit(shared: &Shared, places: Option<&OwnedSemaphorePermit>, pace: &Pace) -> usize {
+    if shared.has_entered(Phase::Draining) {
+        return 0;
+    }
+    let free = places.map_or(0, OwnedSemaphorePermit::num_permits);
+    free + pace.ahead().saturating_sub(shared.ahead.len())
+}
+
+/// Settles what has ended, claims, and asks what is to end.
+async fn exchange(shared: &Arc<Shared>, ended: &Ended, limit: usize) -> Result<Exchanged, Error> {
     let (ended, now, worker) = (ended.clone(), shared.client().now(), shared.id());
-    let request = places.map(|places| claim_request(shared, places));
+    let request = (limit > 0).then(|| claim_request(shared, limit));
     shared
         .client()
-        .write(ended.len() + BATCH, move |store| {
+        .write(ended.len() + limit, move |store| {
             settle(store, &ended, now)?;
             let is_registered = store.is_registered(worker)?;
             let claimed = match request.as_ref().filter(|_| is_registered) {
@@ -156,15 +169,13 @@ async fn exchange(
         .await
 }
 
-fn claim_request(shared: &Arc<Shared>, places: &OwnedSemaphorePermit) -> ClaimRequest {
+fn claim_request(shared: &Arc<Shared>, limit: usize) -> ClaimRequest {
     // Said before the store is asked: what is scheduled from now on wakes this worker.
     shared.sleeper.set_next(NextDue::default());
     let wanted: Arc<dyn Wanted> = Arc::<Shared>::clone(shared);
-    // There are at most `BATCH` places.
-    let limit = u32::try_from(places.num_permits()).unwrap_or(u32::MAX);
     ClaimRequest {
         claim: shared.next_claim(),
-        limit,
+        limit: u32::try_from(limit).unwrap_or(u32::MAX),
         wanted,
     }
 }
@@ -189,27 +200,41 @@ fn leave_to_others(shared: &Shared, claimed: &Claimed, hops: u8) {
     shared.sleeper.pass_on(call);
 }
 
-async fn start(shared: &Arc<Shared>, claimed: Claimed, places: Option<OwnedSemaphorePermit>) {
-    let Some(mut places) = places else { return };
+fn start(shared: &Arc<Shared>, claimed: Claimed, places: Option<OwnedSemaphorePermit>) {
     if shared.has_entered(Phase::Draining) {
-        // Claimed while the worker was told to stop: these never start.
-        return give_back(shared, claimed.runs).await;
+        // Claimed while the worker was told to stop.
+        return give_back(shared, claimed.runs);
     }
-    for run in claimed.runs {
-        // There are as many places as were asked for.
-        if let Some(place) = places.split(1) {
+    let mut runs = claimed.runs.into_iter();
+    if let Some(mut places) = places {
+        while let Some(place) = places.split(1) {
+            let Some(run) = runs.next() else { break };
             execute(shared, run, place);
         }
     }
+    shared.ahead.add(runs, Instant::now());
 }
 
-async fn give_back(shared: &Shared, runs: Vec<ClaimedRun>) {
-    let released = runs.into_iter().map(|run| Settlement {
-        id: run.id,
-        claim: run.claim,
-        ending: Ending::Release,
-    });
-    let _ = settle_apart(shared, released.collect()).await;
+/// Starts what is claimed in places that have become free since.
+fn start_ahead(shared: &Arc<Shared>) {
+    while !shared.ahead.is_empty()
+        && let Ok(place) = Arc::clone(&shared.slots).try_acquire_owned()
+        && let Some(run) = shared.next_ahead()
+    {
+        execute(shared, run, place);
+    }
+}
+
+/// These never start here; the store hears of it with the next ends.
+fn give_back(shared: &Shared, runs: Vec<ClaimedRun>) {
+    for run in runs {
+        shared.put_back(Settlement {
+            id: run.id,
+            claim: run.claim,
+            ending: Ending::Release,
+        });
+        shared.sleeper.wake();
+    }
 }
 
 /// One transaction for each, so that one that cannot be written does not hold up the others. What fails waits for
@@ -242,6 +267,7 @@ fn is_final(error: &Error) -> bool {
 /// Without a store there is nobody to tell how attempts end.
 async fn give_up(shared: &Shared, error: Error) {
     shared.fail(error);
+    drop(shared.ahead.take_all());
     while !shared.is_done() {
         shared.sleeper.woken().await;
         let ended = shared.take_ended();
@@ -250,7 +276,7 @@ async fn give_up(shared: &Shared, error: Error) {
 }
 
 /// Until the next run is due; nothing that becomes due concerns a worker without a free place. True if runs may have
-/// been cancelled meanwhile. Not for long if there is something to try `again`.
+/// been cancelled meanwhile. Not for long if there is something to try `again`, or runs wait for a place.
 async fn sleep(shared: &Shared, looker: &mut Looker, next: Option<NextDue>, again: bool) -> bool {
     const NEVER_OVERSLEEPS: NextDue = NextDue {
         wall: Some(Millis::MIN),
@@ -262,5 +288,7 @@ async fn sleep(shared: &Shared, looker: &mut Looker, next: Option<NextDue>, agai
         () = shared.sleeper.woken() => shared.sleeper.take_cancelling(),
         () = looker.something(shared, next.unwrap_or_default()) => true,
         () = shared.client().clock().sleep(AFTER_ERROR), if again => false,
+        // Not on the store's clock: attempts take their own time.
+        () = tokio::time::sleep(WHILE_RUNS_WAIT), if !shared.ahead.is_empty() => false,
     }
 }

@@ -1,6 +1,7 @@
 //! The process that executes: claims runs, fires schedules, looks after the store, and stops in good order.
 
 mod agenda;
+mod ahead;
 mod builder;
 mod claimer;
 mod execute;

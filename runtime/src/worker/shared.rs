@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
+use super::ahead::Ahead;
 use super::pulse;
 use super::schedule::Seat;
 use super::scheduler::Own;
@@ -22,7 +23,9 @@ use crate::liveness::{LockFile, LockFileId};
 use crate::registry::Registry;
 use crate::run::RunId;
 use crate::states::States;
-use crate::store::{ClaimId, Ending, Kind, Limit, NewWorker, Settlement, Wanted, WorkerId};
+use crate::store::{
+    ClaimId, ClaimedRun, Ending, Kind, Limit, NewWorker, Settlement, Wanted, WorkerId,
+};
 use crate::wake::Sleeper;
 
 /// What the builder has checked.
@@ -107,6 +110,7 @@ pub(super) struct Shared {
     pub(super) sleeper: Arc<Sleeper>,
     phase: watch::Sender<Phase>,
     active: Mutex<HashMap<(RunId, ClaimId), Context>>,
+    pub(super) ahead: Ahead,
     /// How attempts ended that the claimer has not yet written down.
     outbox: Mutex<Vec<Settlement>>,
     /// Changes whenever an attempt has ended and is written down.
@@ -160,6 +164,7 @@ impl Shared {
             sleeper: client.wakes().join(),
             phase: watch::Sender::new(Phase::Working),
             active: Mutex::default(),
+            ahead: Ahead::default(),
             outbox: Mutex::default(),
             ended: watch::Sender::new(()),
             plan,
@@ -209,9 +214,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether attempts are at work, or their ends not yet written down.
+    /// Whether runs are claimed: attempts are at work, or wait for a place, or their ends are not yet written down.
     pub(super) fn is_at_work(&self) -> bool {
-        !self.active().is_empty()
+        !self.active().is_empty() || !self.ahead.is_empty()
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -321,7 +326,7 @@ impl Shared {
         }
     }
 
-    /// Takes in how an attempt ended; the claimer writes it down.
+    /// Takes in how an attempt ended; the claimer writes it down when it is woken.
     pub(super) fn end(&self, context: &Context, ending: Ending) {
         let run = &context.inner().run;
         self.put_back(Settlement {
@@ -329,7 +334,23 @@ impl Shared {
             claim: run.claim,
             ending,
         });
-        self.sleeper.wake();
+    }
+
+    /// A run that is claimed ahead, for a place that has become free.
+    pub(super) fn next_ahead(&self) -> Option<ClaimedRun> {
+        loop {
+            if self.has_entered(Phase::Draining) {
+                return None;
+            }
+            let next = self.ahead.take(Instant::now())?;
+            if next.is_few {
+                self.sleeper.wake();
+            }
+            // What was claimed before this worker was given up is another's now.
+            if next.run.claim.worker() == self.id() && !self.given_up.load(Ordering::SeqCst) {
+                return Some(next.run);
+            }
+        }
     }
 
     /// Takes in what could not be written yet.
@@ -357,7 +378,7 @@ impl Shared {
 
     /// Whether the claimer has nothing more to do, ever.
     pub(super) fn is_done(&self) -> bool {
-        self.has_entered(Phase::Draining) && self.active().is_empty()
+        self.has_entered(Phase::Draining) && !self.is_at_work()
     }
 
     /// Waits until no attempt is at work.

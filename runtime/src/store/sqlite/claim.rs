@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::limits::Limits;
 use super::strange::content;
-use super::{Kinds, array, park};
+use super::{Kinds, array, claims, park};
 use crate::clock::{Millis, Now};
 use crate::codec::sealed_len;
 use crate::error::Error;
@@ -21,16 +21,15 @@ use crate::store::{
 /// So many scheduled runs become ready in one claim at most; the next claim follows at once.
 const PROMOTE: u32 = 1000;
 
-const NEXT_WALL: &str =
-    "SELECT min(due_wall) FROM afterhours_runs WHERE state = 1 AND due_wall IS NOT NULL";
-const NEXT_STORE: &str =
-    "SELECT min(due_store) FROM afterhours_runs WHERE state = 1 AND due_store IS NOT NULL";
+const NEXT_WALL: &str = "SELECT min(due_wall) FROM afterhours_runs WHERE due_wall IS NOT NULL";
+const NEXT_STORE: &str = "SELECT min(due_store) FROM afterhours_runs WHERE due_store IS NOT NULL";
+/// A run that is due and not scheduled was written by a stranger; it is due no more.
 const PROMOTE_WALL: &str = "
-    UPDATE afterhours_runs SET state = 0 WHERE id IN (
-        SELECT id FROM afterhours_runs WHERE state = 1 AND due_wall <= ?1 ORDER BY due_wall LIMIT ?2)";
+    UPDATE afterhours_runs SET state = iif(state = 1, 0, state), due_wall = NULL WHERE id IN (
+        SELECT id FROM afterhours_runs WHERE due_wall <= ?1 ORDER BY due_wall LIMIT ?2)";
 const PROMOTE_STORE: &str = "
-    UPDATE afterhours_runs SET state = 0 WHERE id IN (
-        SELECT id FROM afterhours_runs WHERE state = 1 AND due_store <= ?1 ORDER BY due_store LIMIT ?2)";
+    UPDATE afterhours_runs SET state = iif(state = 1, 0, state), due_store = NULL WHERE id IN (
+        SELECT id FROM afterhours_runs WHERE due_store <= ?1 ORDER BY due_store LIMIT ?2)";
 
 /// Where ready runs are looked for.
 struct Among {
@@ -48,14 +47,14 @@ const UNSUSPECTED: Among = Among {
     are_suspects: false,
 };
 const SUSPECTS: Among = Among {
-    next_kind: "SELECT kind FROM afterhours_runs WHERE state = 0 AND suspect <> 0 AND kind > ?1 ORDER BY kind LIMIT 1",
+    next_kind: "SELECT kind FROM afterhours_runs WHERE suspect <> 0 AND kind > ?1 AND state = 0 ORDER BY kind LIMIT 1",
     candidates: "
-        SELECT id, priority FROM afterhours_runs WHERE state = 0 AND suspect <> 0 AND kind = ?1
+        SELECT id, priority FROM afterhours_runs WHERE suspect <> 0 AND kind = ?1 AND state = 0
         ORDER BY priority DESC, id LIMIT ?2",
     are_suspects: true,
 };
 const HAS_SUSPECT: &str = "
-    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 2 AND suspect <> 0 AND claim BETWEEN ?1 AND ?2)";
+    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE suspect <> 0 AND state = 2 AND claim BETWEEN ?1 AND ?2)";
 /// What is too large is not even read.
 const READ: &str = "
     SELECT id, attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?2, options, NULL),
@@ -63,6 +62,9 @@ const READ: &str = "
     FROM afterhours_runs WHERE id IN rarray(?1)";
 const CLAIM: &str = "
     UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id IN rarray(?1)";
+
+/// A run that cannot be claimed, and why.
+type Unfit = (i64, String);
 
 /// What claiming works on.
 pub(super) struct Claim<'a> {
@@ -118,7 +120,7 @@ impl Claim<'_> {
         &self,
         chosen: &[Candidate],
         request: &ClaimRequest,
-    ) -> Result<(Vec<ClaimedRun>, Vec<(i64, String)>), Error> {
+    ) -> Result<(Vec<ClaimedRun>, Vec<Unfit>), Error> {
         if chosen.is_empty() {
             return Ok(Default::default());
         }
@@ -154,6 +156,7 @@ impl Claim<'_> {
             self.conn
                 .prepare_cached(CLAIM)?
                 .execute(params![ids, request.claim.0, now.wall])?;
+            claims::take(self.conn, request.claim, runs.iter().map(|run| run.id))?;
             failpoint::reached("in-claim");
         }
         Ok(())

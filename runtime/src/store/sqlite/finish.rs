@@ -13,11 +13,15 @@ const FINISH: &str = "
     UPDATE afterhours_runs
     SET state = ?3, claim = NULL, suspect = 0, crashes = 0, cancel_keep = NULL, finished_at = ?4, expires = ?5, note = ?6, result = ?7
     WHERE id = ?1 AND claim IS ?2";
-const HELD: &str = "SELECT id FROM afterhours_runs WHERE id IN rarray(?1) AND claim = ?2";
+const UNSCHEDULE: &str =
+    "UPDATE afterhours_runs SET due_wall = NULL, due_store = NULL WHERE id = ?1";
+/// With nothing to be cleared, as most are: what is not written needs no look at its indexes.
+const HELD: &str = "
+    SELECT id FROM afterhours_runs
+    WHERE id IN rarray(?1) AND claim = ?2 AND crashes = 0 AND suspect = 0
+        AND cancel_keep IS NULL AND note IS NULL AND result IS NULL";
 const FINISH_ALL: &str = "
-    UPDATE afterhours_runs
-    SET state = 3, claim = NULL, suspect = 0, crashes = 0, cancel_keep = NULL, finished_at = ?2, expires = ?3, note = NULL, result = NULL
-    WHERE id IN rarray(?1)";
+    UPDATE afterhours_runs SET state = 3, claim = NULL, finished_at = ?2, expires = ?3 WHERE id IN rarray(?1)";
 /// The row with the highest id stays, so that its id is not given out again; pruning takes it later.
 const DELETE: &str = "
     DELETE FROM afterhours_runs
@@ -66,7 +70,7 @@ impl Plain {
     }
 }
 
-/// As [`finish`] for many at once; returns those whose claim holds.
+/// As [`finish`] for many at once; returns those that it has finished. Of the others some may hold their claim.
 pub(super) fn finish_all(
     conn: &Connection,
     plain: Plain,
@@ -94,6 +98,7 @@ pub(super) fn cancelled(
     keep: Millis,
     now: Now,
 ) -> Result<bool, Error> {
+    conn.prepare_cached(UNSCHEDULE)?.execute([id.0])?;
     end(
         conn,
         (id, None),

@@ -3,6 +3,7 @@
 mod cancel;
 mod checkpoint;
 mod claim;
+mod claims;
 mod finish;
 mod insert;
 mod kinds;
@@ -33,13 +34,12 @@ use rusqlite::types::Value;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimId, ClaimRequest, Claimed, Cutoffs, Effects, Ending, Inserted, KeepCaps, Loss, NewRun,
-    NewWorker, Parked, RunView, ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted,
-    WorkerId, WorkerRow,
+    ClaimId, ClaimRequest, Claimed, Cutoffs, Effects, Inserted, KeepCaps, Loss, NewRun, NewWorker,
+    Parked, RunView, ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted, WorkerId,
+    WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
-use crate::failpoint;
 use crate::place::Place;
 use crate::run::{AttemptRecord, RunId};
 

@@ -1,0 +1,157 @@
+//! Runs that are claimed before a place is free for them, so that attempts that end quickly need not wait for the store.
+//! They are as many as this worker starts within a few milliseconds; none at all where attempts take their time.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::store::ClaimedRun;
+
+/// So much work is claimed ahead.
+const HORIZON: Duration = Duration::from_millis(5);
+/// But no more runs than this, so that no transaction takes long.
+const MOST: usize = 512;
+/// What has not got a place for so long, because attempts take longer than those before, is given back.
+const GIVE_BACK: Duration = Duration::from_millis(10);
+
+/// The runs in the order in which they start.
+#[derive(Debug, Default)]
+pub(super) struct Ahead(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    runs: VecDeque<ClaimedRun>,
+    /// When the number of those that wait has last become less, or the first one came.
+    moved: Option<Instant>,
+    /// At so few the claimer is to claim more.
+    few: usize,
+}
+
+/// A run that has waited, for a place that is free.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) run: ClaimedRun,
+    /// Not many are left.
+    pub(super) is_few: bool,
+}
+
+impl Ahead {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lock().runs.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().runs.is_empty()
+    }
+
+    /// Adds runs for which there was no place.
+    pub(super) fn add(&self, runs: impl Iterator<Item = ClaimedRun>, now: Instant) {
+        let mut waiting = self.lock();
+        let were_none = waiting.runs.is_empty();
+        waiting.runs.extend(runs);
+        waiting.few = waiting.runs.len() / 2;
+        if were_none {
+            waiting.moved = Some(now);
+        }
+    }
+
+    pub(super) fn take(&self, now: Instant) -> Option<Next> {
+        let mut waiting = self.lock();
+        let run = waiting.runs.pop_front()?;
+        waiting.moved = Some(now);
+        let is_few = waiting.runs.len() == waiting.few;
+        Some(Next { run, is_few })
+    }
+
+    pub(super) fn take_all(&self) -> Vec<ClaimedRun> {
+        self.lock().runs.drain(..).collect()
+    }
+
+    /// Whether those that wait have waited for too long.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        let waiting = self.lock();
+        !waiting.runs.is_empty()
+            && waiting
+                .moved
+                .is_some_and(|moved| now.saturating_duration_since(moved) >= GIVE_BACK)
+    }
+}
+
+/// How fast attempts have ended lately.
+#[derive(Debug)]
+pub(super) struct Pace {
+    since: Instant,
+    /// Attempts in a second.
+    rate: u128,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            rate: 0,
+        }
+    }
+
+    /// Takes in how many attempts have ended since the last time.
+    pub(super) fn ended(&mut self, attempts: usize, now: Instant) {
+        const SECOND: u128 = Duration::from_secs(1).as_micros();
+        let took = now.saturating_duration_since(self.since).as_micros();
+        self.since = now;
+        // Half of what was known counts on, so that one good moment does not make a rate.
+        self.rate = (self.rate + SECOND * attempts as u128 / took.max(100)) / 2;
+    }
+
+    /// Nothing is known of what comes now.
+    pub(super) fn forget(&mut self) {
+        self.rate = 0;
+    }
+
+    /// So many runs are claimed before their places are free.
+    pub(super) fn ahead(&self) -> usize {
+        let runs = self.rate * HORIZON.as_millis() / 1000;
+        usize::try_from(runs).unwrap_or(MOST).min(MOST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(attempts: usize, took: Duration) -> usize {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        for round in 1..=20 {
+            pace.ended(attempts, start + took * round);
+        }
+        pace.ahead()
+    }
+
+    #[test]
+    fn as_much_is_claimed_ahead_as_starts_within_the_horizon() {
+        let ms = Duration::from_millis;
+        assert_eq!(after(0, ms(1)), 0);
+        assert_eq!(after(1, ms(100)), 0, "a run every 100 ms");
+        assert_eq!(after(64, ms(1000)), 0, "64 places, a second each");
+        assert_eq!(after(64, ms(64)), 4, "a thousand in a second");
+        assert_eq!(after(64, ms(8)), 39);
+        assert_eq!(after(64, ms(1)), 319);
+        assert_eq!(after(64, Duration::ZERO), MOST);
+    }
+
+    #[test]
+    fn one_burst_is_soon_forgotten() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        pace.ended(64, start + Duration::from_millis(1));
+        assert_eq!(pace.ahead(), 160);
+        pace.ended(0, start + Duration::from_millis(50));
+        assert_eq!(pace.ahead(), 80);
+        pace.forget();
+        assert_eq!(pace.ahead(), 0);
+    }
+}
