@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::limits::Limits;
+use super::many::{Ids, Many, many};
 use super::strange::content;
-use super::{Kinds, array, claims, park};
+use super::{Kinds, claims, park};
 use crate::clock::{Millis, Now};
 use crate::codec::sealed_len;
 use crate::error::Error;
@@ -56,12 +57,18 @@ const SUSPECTS: Among = Among {
 const HAS_SUSPECT: &str = "
     SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE suspect <> 0 AND state = 2 AND claim BETWEEN ?1 AND ?2)";
 /// What is too large is not even read.
-const READ: &str = "
-    SELECT id, attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?2, options, NULL),
-        iif(length(payload) <= ?3, payload, NULL), length(payload)
-    FROM afterhours_runs WHERE id IN rarray(?1)";
-const CLAIM: &str = "
-    UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id IN rarray(?1)";
+const READ: Many = many!(
+    "SELECT id, attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?3, options, NULL),
+        iif(length(payload) <= ?4, payload, NULL), length(payload)
+    FROM afterhours_runs WHERE",
+    "id",
+    ""
+);
+const CLAIM: Many = many!(
+    "UPDATE afterhours_runs SET state = 2, claim = ?3, started_at = ?4, attempts = attempts + 1 WHERE",
+    "id",
+    ""
+);
 
 /// A run that cannot be claimed, and why.
 type Unfit = (i64, String);
@@ -121,29 +128,29 @@ impl Claim<'_> {
         chosen: &[Candidate],
         request: &ClaimRequest,
     ) -> Result<(Vec<ClaimedRun>, Vec<Unfit>), Error> {
-        if chosen.is_empty() {
-            return Ok(Default::default());
-        }
         let (mut runs, mut unfit) = (Vec::with_capacity(chosen.len()), Vec::new());
         let mut places: Vec<_> = chosen.iter().enumerate().collect();
         places.sort_unstable_by_key(|(_, candidate)| candidate.id);
-        let ids = array(places.iter().map(|(_, candidate)| candidate.id));
-        let most = sealed_len(self.max_payload);
-        let mut read = self.conn.prepare_cached(READ)?;
-        let mut rows = read.query(params![ids, size(OPTIONS), size(most)])?;
-        while let Some(row) = rows.next()? {
-            let id: i64 = row.get(0)?;
-            let found = places.binary_search_by_key(&id, |(_, candidate)| candidate.id);
-            let Some((place, candidate)) = found.ok().and_then(|found| places.get(found)) else {
-                continue;
-            };
-            let run = match row.get(6)? {
-                Some(payload) => content(claimed_run(row, candidate, request, payload))?,
-                None => Err(self.too_large(row.get(7)?)),
-            };
-            match run {
-                Ok(run) => runs.push((*place, run)),
-                Err(reason) => unfit.push((id, reason)),
+        let most = size(sealed_len(self.max_payload));
+        for ids in Ids::of(chosen.iter().map(|candidate| candidate.id).collect()) {
+            let (read, first, last) = ids.bind(&READ);
+            let mut read = self.conn.prepare_cached(read)?;
+            let mut rows = read.query(params![first, last, size(OPTIONS), most])?;
+            while let Some(row) = rows.next()? {
+                let id: i64 = row.get(0)?;
+                let found = places.binary_search_by_key(&id, |(_, candidate)| candidate.id);
+                let Some((place, candidate)) = found.ok().and_then(|found| places.get(found))
+                else {
+                    continue;
+                };
+                let run = match row.get(6)? {
+                    Some(payload) => content(claimed_run(row, candidate, request, payload))?,
+                    None => Err(self.too_large(row.get(7)?)),
+                };
+                match run {
+                    Ok(run) => runs.push((*place, run)),
+                    Err(reason) => unfit.push((id, reason)),
+                }
             }
         }
         runs.sort_unstable_by_key(|(place, _)| *place);
@@ -151,14 +158,20 @@ impl Claim<'_> {
     }
 
     fn take(&self, runs: &[ClaimedRun], request: &ClaimRequest, now: Now) -> Result<(), Error> {
-        if !runs.is_empty() {
-            let ids = array(runs.iter().map(|run| run.id.0));
-            self.conn
-                .prepare_cached(CLAIM)?
-                .execute(params![ids, request.claim.0, now.wall])?;
-            claims::take(self.conn, request.claim, runs.iter().map(|run| run.id))?;
-            failpoint::reached("in-claim");
+        if runs.is_empty() {
+            return Ok(());
         }
+        for ids in Ids::of(runs.iter().map(|run| run.id.0).collect()) {
+            let (claim, first, last) = ids.bind(&CLAIM);
+            self.conn.prepare_cached(claim)?.execute(params![
+                first,
+                last,
+                request.claim.0,
+                now.wall
+            ])?;
+        }
+        claims::take(self.conn, request.claim, runs.iter().map(|run| run.id))?;
+        failpoint::reached("in-claim");
         Ok(())
     }
 

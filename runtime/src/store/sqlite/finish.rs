@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::many::{Ids, Many, many};
 use super::retry::record_attempt;
-use super::{array, prune, tick, unique};
+use super::{prune, tick, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::run::{RunId, State};
@@ -16,12 +17,16 @@ const FINISH: &str = "
 const UNSCHEDULE: &str =
     "UPDATE afterhours_runs SET due_wall = NULL, due_store = NULL WHERE id = ?1";
 /// With nothing to be cleared, as most are: what is not written needs no look at its indexes.
-const HELD: &str = "
-    SELECT id FROM afterhours_runs
-    WHERE id IN rarray(?1) AND claim = ?2 AND crashes = 0 AND suspect = 0
-        AND cancel_keep IS NULL AND note IS NULL AND result IS NULL";
-const FINISH_ALL: &str = "
-    UPDATE afterhours_runs SET state = 3, claim = NULL, finished_at = ?2, expires = ?3 WHERE id IN rarray(?1)";
+const HELD: Many = many!(
+    "SELECT id FROM afterhours_runs WHERE",
+    "id",
+    "AND claim = ?3 AND crashes = 0 AND suspect = 0 AND cancel_keep IS NULL AND note IS NULL AND result IS NULL"
+);
+const FINISH_ALL: Many = many!(
+    "UPDATE afterhours_runs SET state = 3, claim = NULL, finished_at = ?3, expires = ?4 WHERE",
+    "id",
+    ""
+);
 /// The row with the highest id stays, so that its id is not given out again; pruning takes it later.
 const DELETE: &str = "
     DELETE FROM afterhours_runs
@@ -77,16 +82,20 @@ pub(super) fn finish_all(
     ids: impl Iterator<Item = i64>,
     now: Now,
 ) -> Result<Vec<i64>, Error> {
-    let held: Vec<i64> = conn
-        .prepare_cached(HELD)?
-        .query_map(params![array(ids), plain.claim.0], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
+    let mut held = Vec::new();
+    for ids in Ids::of(ids.collect()) {
+        let (select, first, last) = ids.bind(&HELD);
+        let mut select = conn.prepare_cached(select)?;
+        for id in select.query_map(params![first, last, plain.claim.0], |row| row.get(0))? {
+            held.push(id?);
+        }
+    }
     let expires = now.store.saturating_add(plain.keep);
-    conn.prepare_cached(FINISH_ALL)?.execute(params![
-        array(held.iter().copied()),
-        now.wall,
-        expires
-    ])?;
+    for ids in Ids::of(held.clone()) {
+        let (finish, first, last) = ids.bind(&FINISH_ALL);
+        conn.prepare_cached(finish)?
+            .execute(params![first, last, now.wall, expires])?;
+    }
     Ok(held)
 }
 
@@ -121,8 +130,9 @@ fn end(
 ) -> Result<bool, Error> {
     let (id, claim) = (id.0, claim.map(|claim| claim.0));
     if keep == 0 && conn.prepare_cached(DELETE)?.execute(params![id, claim])? == 1 {
-        prune::delete_attempts(conn, &(id..=id))?;
-        unique::forget(conn, &(id..=id), now)?;
+        let run = Ids::one(id);
+        prune::delete_attempts(conn, &run)?;
+        unique::forget(conn, &run, now)?;
         tick::remember(conn, id, state, now.wall, note)?;
         return Ok(true);
     }

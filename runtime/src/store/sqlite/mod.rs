@@ -9,6 +9,7 @@ mod insert;
 mod kinds;
 mod limits;
 pub(crate) mod lock_holder;
+mod many;
 mod mounted;
 mod open;
 mod park;
@@ -26,11 +27,9 @@ mod unique;
 pub(crate) mod workers;
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
-use rusqlite::types::Value;
 
 use self::kinds::Kinds;
 use super::{
@@ -76,7 +75,7 @@ pub(crate) enum BeginError {
 }
 
 /// Whether to checkpoint the WAL is looked at once in so many commits; each adds a few pages at least.
-const WAL_LOOK: u32 = 64;
+const WAL_LOOK: u32 = 16;
 /// Who reads for long keeps the WAL as it is: after a checkpoint in vain there is none for so long.
 const WAL_REST: Duration = Duration::from_secs(1);
 
@@ -227,11 +226,6 @@ fn commit_error(error: rusqlite::Error) -> Error {
         },
         _ => Error::Unknown(error),
     }
-}
-
-/// Ids as a statement's `rarray(?)` takes them.
-fn array(ids: impl Iterator<Item = i64>) -> Rc<Vec<Value>> {
-    Rc::new(ids.map(Value::Integer).collect())
 }
 
 /// Inserts on a connection of the application, inside its transaction.

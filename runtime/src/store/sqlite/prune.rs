@@ -1,9 +1,8 @@
 //! Prune: finished runs go when their time is over or when they are too many, a few at a time; then the file shrinks.
 
-use std::ops::RangeInclusive;
-
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::many::{Ids, Many, many};
 use super::{schema, tick, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -19,8 +18,8 @@ const EXPIRED: &str = "
     SELECT id FROM afterhours_runs
     WHERE state = ?1 AND (expires, id) <= (?2, ?3) AND id < (SELECT max(id) FROM afterhours_runs)
     ORDER BY expires, id LIMIT ?4";
-const DELETE: &str = "DELETE FROM afterhours_runs WHERE id BETWEEN ?1 AND ?2";
-const DELETE_ATTEMPTS: &str = "DELETE FROM afterhours_attempts WHERE run BETWEEN ?1 AND ?2";
+const DELETE: Many = many!("DELETE FROM afterhours_runs WHERE", "id", "");
+const DELETE_ATTEMPTS: Many = many!("DELETE FROM afterhours_attempts WHERE", "run", "");
 
 /// So many unused pages, and a quarter of the file, wait to be used again.
 const SPARE_PAGES: i64 = 1024;
@@ -58,8 +57,8 @@ pub(super) fn prune(
         let before = (now.store, i64::MAX).max(too_many.unwrap_or((i64::MIN, 0)));
         let ids = expired(conn, state, before, limit - deleted)?;
         deleted += count(ids.len());
-        for stretch in stretches(ids) {
-            delete(conn, &stretch, now)?;
+        for ids in Ids::of(ids) {
+            delete(conn, &ids, now)?;
         }
     }
     unique::prune(conn, limit, now)?;
@@ -79,28 +78,18 @@ fn expired(
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Ids without a gap: most runs end about in the order in which they came, and one statement deletes a stretch.
-fn stretches(mut ids: Vec<i64>) -> Vec<RangeInclusive<i64>> {
-    ids.sort_unstable();
-    let next_to = |before: &i64, id: &i64| before + 1 == *id;
-    let stretches = ids.chunk_by(next_to);
-    stretches
-        .filter_map(|stretch| Some(*stretch.first()?..=*stretch.last()?))
-        .collect()
-}
-
 /// Deletes runs that are all finished, and what belongs to them.
-fn delete(conn: &Connection, runs: &RangeInclusive<i64>, now: Now) -> Result<(), Error> {
+fn delete(conn: &Connection, runs: &Ids, now: Now) -> Result<(), Error> {
     tick::remember_rows(conn, runs)?;
-    conn.prepare_cached(DELETE)?
-        .execute([runs.start(), runs.end()])?;
+    let (delete, first, last) = runs.bind(&DELETE);
+    conn.prepare_cached(delete)?.execute([first, last])?;
     delete_attempts(conn, runs)?;
     unique::forget(conn, runs, now)
 }
 
-pub(super) fn delete_attempts(conn: &Connection, runs: &RangeInclusive<i64>) -> Result<(), Error> {
-    conn.prepare_cached(DELETE_ATTEMPTS)?
-        .execute([runs.start(), runs.end()])?;
+pub(super) fn delete_attempts(conn: &Connection, runs: &Ids) -> Result<(), Error> {
+    let (delete, first, last) = runs.bind(&DELETE_ATTEMPTS);
+    conn.prepare_cached(delete)?.execute([first, last])?;
     Ok(())
 }
 
@@ -125,16 +114,4 @@ pub(super) fn shrink(conn: &Connection) -> Result<bool, Error> {
 /// The statement's own limit was such a number.
 pub(super) fn count(rows: usize) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::stretches;
-
-    #[test]
-    fn a_stretch_has_no_gap() {
-        assert_eq!(stretches(vec![]), []);
-        assert_eq!(stretches(vec![7]), [7..=7]);
-        assert_eq!(stretches(vec![3, 1, 2, 9, 5, 4, 8]), [1..=5, 8..=9]);
-    }
 }
