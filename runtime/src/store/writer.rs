@@ -22,6 +22,8 @@ use crate::failpoint;
 
 /// A task commits at most so many rows on a thread of the runtime.
 const TASK_ROWS: usize = 512;
+/// A command of so many rows is worth a commit of its own.
+const ENOUGH_ROWS: usize = 64;
 
 /// Who hears of commits.
 pub(crate) trait OnCommit: Send + Sync {
@@ -147,8 +149,10 @@ impl Writer {
         let reply = self.shared.push(rows, work)?;
         // A future that is dropped before it led must not leave its command behind.
         let unled = HandOver(&self.shared);
-        // Lets other tasks put their commands beside ours, so that one commit serves all.
-        tokio::task::yield_now().await;
+        if rows < ENOUGH_ROWS {
+            // Lets other tasks put their commands beside ours, so that one commit serves all.
+            tokio::task::yield_now().await;
+        }
         std::mem::forget(unled);
         self.shared.lead_on_task();
         reply.await.unwrap_or(Err(Error::Closed))

@@ -35,8 +35,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut apart = false;
     let mut pace = Pace::new(Instant::now());
     loop {
-        // Attempts that end together are written down together, and give their places to one claim.
-        tokio::task::yield_now().await;
+        if shared.ahead.is_empty() {
+            // Attempts that end together are written down together, and give their places to one claim.
+            tokio::task::yield_now().await;
+        }
         if let Err(error) = shared.make_sure_of_number().await {
             if is_final(&error) {
                 return give_up(&shared, error).await;
@@ -219,9 +221,9 @@ fn start(shared: &Arc<Shared>, claimed: Claimed, places: Option<OwnedSemaphorePe
 fn start_ahead(shared: &Arc<Shared>) {
     while !shared.ahead.is_empty()
         && let Ok(place) = Arc::clone(&shared.slots).try_acquire_owned()
-        && let Some(run) = shared.next_ahead()
+        && let Some(next) = shared.next_ahead()
     {
-        execute(shared, run, place);
+        execute(shared, next.run, place);
     }
 }
 

@@ -32,11 +32,17 @@ pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemapho
         let mut next = Some((run, place));
         while let Some((run, place)) = next {
             let place = execute_one(&shared, run, place).await;
-            next = place.and_then(|place| Some((shared.next_ahead()?, place)));
-            if next.is_some() {
+            // One whose place is lent goes on without.
+            let ahead = place.as_ref().and_then(|_| shared.next_ahead());
+            if ahead.as_ref().is_some_and(|next| next.is_few) {
+                shared.sleeper.wake();
+                // To the claimer, while other threads go on.
+                tokio::task::yield_now().await;
+            } else {
                 // Attempts that never wait would keep this thread from all other tasks.
                 tokio::task::coop::consume_budget().await;
             }
+            next = ahead.map(|next| next.run).zip(place);
         }
         // Now that the place is free.
         shared.sleeper.wake();

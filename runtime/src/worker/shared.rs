@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Next};
 use super::pulse;
 use super::schedule::Seat;
 use super::scheduler::Own;
@@ -23,9 +23,7 @@ use crate::liveness::{LockFile, LockFileId};
 use crate::registry::Registry;
 use crate::run::RunId;
 use crate::states::States;
-use crate::store::{
-    ClaimId, ClaimedRun, Ending, Kind, Limit, NewWorker, Settlement, Wanted, WorkerId,
-};
+use crate::store::{ClaimId, Ending, Kind, Limit, NewWorker, Settlement, Wanted, WorkerId};
 use crate::wake::Sleeper;
 
 /// What the builder has checked.
@@ -337,18 +335,15 @@ impl Shared {
     }
 
     /// A run that is claimed ahead, for a place that has become free.
-    pub(super) fn next_ahead(&self) -> Option<ClaimedRun> {
+    pub(super) fn next_ahead(&self) -> Option<Next> {
         loop {
             if self.has_entered(Phase::Draining) {
                 return None;
             }
             let next = self.ahead.take(Instant::now())?;
-            if next.is_few {
-                self.sleeper.wake();
-            }
             // What was claimed before this worker was given up is another's now.
             if next.run.claim.worker() == self.id() && !self.given_up.load(Ordering::SeqCst) {
-                return Some(next.run);
+                return Some(next);
             }
         }
     }
