@@ -13,6 +13,7 @@ mod pulse;
 mod rescuer;
 mod schedule;
 mod scheduler;
+mod settler;
 mod shared;
 mod shutdown;
 mod stillness;
@@ -108,6 +109,7 @@ impl Worker {
         let ear = listener::open(&shared);
         let listener = tokio::spawn(listener::run(Arc::clone(&shared), ear));
         let claimer = tokio::spawn(claimer::run(Arc::clone(&shared)));
+        let settler = tokio::spawn(settler::run(Arc::clone(&shared)));
         let services = vec![
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
             tokio::spawn(maintain::run(Arc::clone(&shared))),
@@ -118,6 +120,7 @@ impl Worker {
             running: Some(Running {
                 shared,
                 claimer,
+                settler,
                 services,
                 listener,
             }),
@@ -144,6 +147,8 @@ struct Running {
     shared: Arc<Shared>,
     /// Ends after the last attempt.
     claimer: JoinHandle<()>,
+    /// Ends when the last attempt's end is written.
+    settler: JoinHandle<()>,
     /// End when the worker drains.
     services: Vec<JoinHandle<()>>,
     /// Aborted at the end: until then, calls are passed on and attempts can be cancelled.

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::ahead::{Ahead, Next};
 use super::pulse;
@@ -87,9 +87,6 @@ pub(super) enum Phase {
     Aborting,
 }
 
-/// Ends of attempts, shared with the transaction that writes them.
-pub(super) type Ended = Arc<[Settlement]>;
-
 pub(super) struct Shared {
     pub(super) plan: Plan,
     /// Another one after it was given up.
@@ -109,8 +106,12 @@ pub(super) struct Shared {
     phase: watch::Sender<Phase>,
     active: Mutex<HashMap<(RunId, ClaimId), Context>>,
     pub(super) ahead: Ahead,
-    /// How attempts ended that the claimer has not yet written down.
+    /// How attempts ended that the settler has not yet written down.
     outbox: Mutex<Vec<Settlement>>,
+    /// Told of each of these.
+    ends: Notify,
+    /// How many attempts have ended since the claimer has asked.
+    counted: AtomicUsize,
     /// Changes whenever an attempt has ended and is written down.
     ended: watch::Sender<()>,
 }
@@ -164,6 +165,8 @@ impl Shared {
             active: Mutex::default(),
             ahead: Ahead::default(),
             outbox: Mutex::default(),
+            ends: Notify::new(),
+            counted: AtomicUsize::new(0),
             ended: watch::Sender::new(()),
             plan,
         });
@@ -282,8 +285,9 @@ impl Shared {
             *current = phase.max(*current);
             later
         });
-        // The claimer looks at the phase when it is awake.
+        // Claimer and settler look at the phase when they are awake.
         self.sleeper.wake();
+        self.ends.notify_one();
     }
 
     pub(super) fn has_entered(&self, phase: Phase) -> bool {
@@ -324,14 +328,21 @@ impl Shared {
         }
     }
 
-    /// Takes in how an attempt ended; the claimer writes it down when it is woken.
+    /// Takes in how an attempt ended; the settler writes it down.
     pub(super) fn end(&self, context: &Context, ending: Ending) {
         let run = &context.inner().run;
-        self.put_back(Settlement {
+        self.outbox().push(Settlement {
             id: run.id,
             claim: run.claim,
             ending,
         });
+        self.counted.fetch_add(1, Ordering::Relaxed);
+        self.ends.notify_one();
+    }
+
+    /// How many attempts have ended since this was last asked.
+    pub(super) fn count_ended(&self) -> usize {
+        self.counted.swap(0, Ordering::Relaxed)
     }
 
     /// A run that is claimed ahead, for a place that has become free.
@@ -348,14 +359,28 @@ impl Shared {
         }
     }
 
-    /// Takes in what could not be written yet.
-    pub(super) fn put_back(&self, settlement: Settlement) {
-        self.outbox().push(settlement);
+    /// Takes in what is to be written down, for the first time or again.
+    pub(super) fn put_back(&self, ends: Vec<Settlement>) {
+        self.outbox().extend(ends);
+        self.ends.notify_one();
+    }
+
+    /// Waits until an attempt has ended, or for a change of the phase; one that was before the call counts.
+    pub(super) async fn some_end(&self) {
+        self.ends.notified().await;
+    }
+
+    pub(super) fn count_ends(&self) -> usize {
+        self.outbox().len()
+    }
+
+    pub(super) fn has_ends(&self) -> bool {
+        !self.outbox().is_empty()
     }
 
     /// What has ended and is to be written down.
-    pub(super) fn take_ended(&self) -> Ended {
-        std::mem::take(&mut *self.outbox()).into()
+    pub(super) fn take_ends(&self) -> Vec<Settlement> {
+        std::mem::take(&mut *self.outbox())
     }
 
     /// Takes attempts out that are written down.
@@ -369,9 +394,13 @@ impl Shared {
         }
         drop(active);
         self.ended.send_replace(());
+        if self.is_done() {
+            // The claimer ends too.
+            self.sleeper.wake();
+        }
     }
 
-    /// Whether the claimer has nothing more to do, ever.
+    /// Whether nothing is at work, nor ever will be.
     pub(super) fn is_done(&self) -> bool {
         self.has_entered(Phase::Draining) && !self.is_at_work()
     }
