@@ -382,10 +382,8 @@ impl Client {
     pub(crate) async fn insert_all(&self, runs: Vec<NewRun>) -> Result<Vec<Inserted>, Error> {
         self.must_take_runs()?;
         let now = self.now();
-        self.write(runs.len(), move |store| {
-            runs.iter().map(|run| store.insert(run, now)).collect()
-        })
-        .await
+        self.write(runs.len(), move |store| store.insert_all(&runs, now))
+            .await
     }
 
     /// Looks at one run.

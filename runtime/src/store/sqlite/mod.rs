@@ -251,6 +251,10 @@ impl Store for Core {
         )
     }
 
+    fn insert_all(&mut self, runs: &[NewRun], now: Now) -> Result<Vec<Inserted>, Error> {
+        insert::insert_all(&self.conn, &mut self.kinds, &mut self.effects, runs, now)
+    }
+
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
         let mut claim = claim::Claim {
             conn: &self.conn,
