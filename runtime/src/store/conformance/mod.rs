@@ -324,6 +324,7 @@ fn every_ending(now: Now) -> Vec<Ending> {
     vec![
         done(0),
         done(HOUR),
+        plain(0),
         plain(HOUR),
         failed(0),
         failed(HOUR),

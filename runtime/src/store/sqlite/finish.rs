@@ -22,6 +22,8 @@ const HELD: Many = many!(
     "id",
     "AND claim = ?3 AND crashes = 0 AND suspect = 0 AND cancel_keep IS NULL AND note IS NULL AND result IS NULL"
 );
+/// It stays, so that its id is not given out again; pruning takes it later.
+const HIGHEST: &str = "SELECT max(id) FROM afterhours_runs";
 const FINISH_ALL: Many = many!(
     "UPDATE afterhours_runs SET state = 3, claim = NULL, finished_at = ?3, expires = ?4 WHERE",
     "id",
@@ -66,7 +68,7 @@ pub(super) struct Plain {
 impl Plain {
     pub(super) fn of(settlement: &Settlement) -> Option<Self> {
         match &settlement.ending {
-            Ending::Done { result, keep } if result.is_empty() && *keep > 0 => Some(Self {
+            Ending::Done { result, keep } if result.is_empty() => Some(Self {
                 claim: settlement.claim,
                 keep: *keep,
             }),
@@ -90,8 +92,20 @@ pub(super) fn finish_all(
             held.push(id?);
         }
     }
+    let (gone, kept): (Vec<i64>, Vec<i64>) = if plain.keep == 0 {
+        let highest: i64 = conn
+            .prepare_cached(HIGHEST)?
+            .query_row([], |row| row.get(0))?;
+        held.iter().partition(|id| **id < highest)
+    } else {
+        (Vec::new(), held.clone())
+    };
+    for ids in Ids::of(gone) {
+        tick::remember_done(conn, &ids, now.wall)?;
+        prune::delete(conn, &ids, now)?;
+    }
     let expires = now.store.saturating_add(plain.keep);
-    for ids in Ids::of(held.clone()) {
+    for ids in Ids::of(kept) {
         let (finish, first, last) = ids.bind(&FINISH_ALL);
         conn.prepare_cached(finish)?
             .execute(params![first, last, now.wall, expires])?;

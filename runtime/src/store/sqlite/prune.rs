@@ -58,6 +58,7 @@ pub(super) fn prune(
         let ids = expired(conn, state, before, limit - deleted)?;
         deleted += count(ids.len());
         for ids in Ids::of(ids) {
+            tick::remember_rows(conn, &ids)?;
             delete(conn, &ids, now)?;
         }
     }
@@ -78,9 +79,8 @@ fn expired(
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Deletes runs that are all finished, and what belongs to them.
-fn delete(conn: &Connection, runs: &Ids, now: Now) -> Result<(), Error> {
-    tick::remember_rows(conn, runs)?;
+/// Deletes runs, and what belongs to them; schedules have heard of their ends.
+pub(super) fn delete(conn: &Connection, runs: &Ids, now: Now) -> Result<(), Error> {
     let (delete, first, last) = runs.bind(&DELETE);
     conn.prepare_cached(delete)?.execute([first, last])?;
     delete_attempts(conn, runs)?;

@@ -21,6 +21,11 @@ const WRITE_RUN: &str = "
     UPDATE afterhours_schedules SET last_run = ?2, last_state = NULL, last_ended = NULL, last_note = NULL WHERE name = ?1";
 const REMEMBER: &str = "
     UPDATE afterhours_schedules SET last_state = ?2, last_ended = ?3, last_note = ?4 WHERE last_run = ?1";
+const REMEMBER_DONE: Many = many!(
+    "UPDATE afterhours_schedules SET last_state = 3, last_ended = ?3, last_note = NULL WHERE",
+    "last_run",
+    ""
+);
 const REMEMBER_ROWS: Many = many!(
     "UPDATE afterhours_schedules
     SET (last_state, last_ended, last_note) = (SELECT state, finished_at, note FROM afterhours_runs WHERE id = last_run)
@@ -127,7 +132,15 @@ pub(super) fn remember(
     Ok(())
 }
 
-/// As [`remember`], for runs whose rows are about to go.
+/// As [`remember`], for runs that are done.
+pub(super) fn remember_done(conn: &Connection, runs: &Ids, ended: Millis) -> Result<(), Error> {
+    let (remember, first, last) = runs.bind(&REMEMBER_DONE);
+    conn.prepare_cached(remember)?
+        .execute(params![first, last, ended])?;
+    Ok(())
+}
+
+/// As [`remember`], for runs that have ended and whose rows are about to go.
 pub(super) fn remember_rows(conn: &Connection, runs: &Ids) -> Result<(), Error> {
     let (remember, first, last) = runs.bind(&REMEMBER_ROWS);
     conn.prepare_cached(remember)?.execute([first, last])?;
