@@ -403,7 +403,7 @@ pub(crate) trait Store {
     fn insert(&mut self, run: &NewRun, now: Now) -> Result<Inserted, Error>;
 
     /// As [`Store::insert`], for many, in their order.
-    fn insert_all(&mut self, runs: &[NewRun], now: Now) -> Result<Vec<Inserted>, Error>;
+    fn insert_all(&mut self, runs: &[(&NewRun, Now)]) -> Result<Vec<Inserted>, Error>;
 
     /// Makes scheduled runs ready whose time has come, then gives out ready runs: by the worker's order of queues,
     /// then priority, then age. Those of a job that has a limit stay where they are while it is reached, and suspects

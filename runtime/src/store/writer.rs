@@ -16,7 +16,8 @@ use tracing::Span;
 
 use self::checkpoints::Checkpoints;
 use super::sqlite::{BeginError, Core, Haste, Settings};
-use super::{Effects, Store};
+use super::{Effects, Inserted, NewRun, Store};
+use crate::clock::Now;
 use crate::error::Error;
 use crate::failpoint;
 
@@ -79,6 +80,10 @@ enum Leader {
 /// Something to do inside a transaction, possibly more than once, with an answer after the commit.
 trait Command: Send {
     fn run(&mut self, store: &mut Core) -> Result<(), Error>;
+    /// Itself, if it is an insert of one run: those that come together are done together.
+    fn as_insert(&mut self) -> Option<&mut Insert> {
+        None
+    }
     fn answer(self: Box<Self>, outcome: Result<(), Error>);
 }
 
@@ -104,6 +109,31 @@ where
         let Self { value, reply, .. } = *self;
         // Nobody waits any more if the caller's future was dropped.
         let _ = reply.send(outcome.and_then(|()| value.ok_or(Error::Closed)));
+    }
+}
+
+/// As most commands are.
+struct Insert {
+    run: NewRun,
+    now: Now,
+    inserted: Option<Inserted>,
+    reply: oneshot::Sender<Result<Inserted, Error>>,
+}
+
+impl Command for Insert {
+    fn run(&mut self, store: &mut Core) -> Result<(), Error> {
+        self.inserted = Some(store.insert(&self.run, self.now)?);
+        Ok(())
+    }
+
+    fn as_insert(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
+        let inserted = outcome.and_then(|()| self.inserted.ok_or(Error::Closed));
+        // Nobody waits any more if the caller's future was dropped.
+        let _ = self.reply.send(inserted);
     }
 }
 
@@ -146,7 +176,30 @@ impl Writer {
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
         R: Send + 'static,
     {
-        let reply = self.shared.push(rows, work)?;
+        let (command, reply) = typed(work);
+        self.shared.push(rows, command)?;
+        self.led(rows, reply).await
+    }
+
+    /// Inserts a run in the next transaction, together with what others insert.
+    pub(crate) async fn insert(&self, run: NewRun, now: Now) -> Result<Inserted, Error> {
+        let (reply, answer) = oneshot::channel();
+        let command = Insert {
+            run,
+            now,
+            inserted: None,
+            reply,
+        };
+        self.shared.push(1, Box::new(command))?;
+        self.led(1, answer).await
+    }
+
+    /// Sees to it that somebody commits what was pushed, and waits for the answer.
+    async fn led<R>(
+        &self,
+        rows: usize,
+        reply: oneshot::Receiver<Result<R, Error>>,
+    ) -> Result<R, Error> {
         // A future that is dropped before it led must not leave its command behind.
         let unled = HandOver(&self.shared);
         if rows < ENOUGH_ROWS {
@@ -165,7 +218,8 @@ impl Writer {
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
         R: Send + 'static,
     {
-        let reply = self.shared.push(rows, work)?;
+        let (command, reply) = typed(work);
+        self.shared.push(rows, command)?;
         self.shared.hand_over();
         block_on(reply).unwrap_or(Err(Error::Closed))
     }
@@ -204,25 +258,14 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push<R, F>(&self, rows: usize, work: F) -> Result<oneshot::Receiver<Result<R, Error>>, Error>
-    where
-        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
-        R: Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let command = Box::new(Typed {
-            work,
-            value: None,
-            reply,
-            span: Span::current(),
-        });
+    fn push(&self, rows: usize, command: Box<dyn Command>) -> Result<(), Error> {
         let mut mailbox = self.lock();
         if mailbox.closed {
             return Err(Error::Closed);
         }
         mailbox.waiting.push(command);
         mailbox.rows += rows;
-        Ok(answer)
+        Ok(())
     }
 
     /// Makes the thread lead, unless someone leads already: then that one hands over.
@@ -384,11 +427,13 @@ impl Shared {
         mut batch: Vec<Box<dyn Command>>,
         patience: Duration,
     ) -> Vec<Box<dyn Command>> {
-        for at in 0..batch.len() {
-            let command = &mut batch[at];
+        let mut at = 0;
+        while at < batch.len() {
+            let next = &mut batch[at..];
             // A panic is the command's own, not that of the task which happens to lead.
-            let ran = catch_unwind(AssertUnwindSafe(|| command.run(core)));
-            if let Ok(Ok(())) = ran {
+            let ran = catch_unwind(AssertUnwindSafe(|| run_next(core, next)));
+            if let Ok(Ok(ran)) = ran {
+                at += ran;
                 continue;
             }
             core.rollback();
@@ -486,6 +531,44 @@ fn begin(core: &mut Core, patience: Duration) -> Result<(), BeginError> {
             outcome => return outcome,
         }
     }
+}
+
+/// Runs the next command, or all inserts up to the next other one, and returns how many that were.
+fn run_next(core: &mut Core, commands: &mut [Box<dyn Command>]) -> Result<usize, Error> {
+    let mut inserts: Vec<_> = commands
+        .iter_mut()
+        .map_while(|command| command.as_insert())
+        .collect();
+    if inserts.len() > 1 {
+        let runs: Vec<_> = inserts
+            .iter()
+            .map(|insert| (&insert.run, insert.now))
+            .collect();
+        let inserted = core.insert_all(&runs)?;
+        for (insert, inserted) in inserts.iter_mut().zip(&inserted) {
+            insert.inserted = Some(*inserted);
+        }
+        return Ok(inserted.len());
+    }
+    match commands {
+        [next, ..] => next.run(core).map(|()| 1),
+        [] => Ok(0),
+    }
+}
+
+fn typed<R, F>(work: F) -> (Box<dyn Command>, oneshot::Receiver<Result<R, Error>>)
+where
+    F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+    R: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let command = Typed {
+        work,
+        value: None,
+        reply,
+        span: Span::current(),
+    };
+    (Box::new(command), answer)
 }
 
 /// Answers all with the same error; nothing is left.

@@ -131,7 +131,10 @@ fn many_are_inserted_in_their_order_each_as_if_alone(trial: &mut Trial) {
             _ => {}
         }
     }
-    let (inserted, effects) = trial.watched(|store, now| store.insert_all(&runs, now));
+    let (inserted, effects) = trial.watched(|store, now| {
+        let runs: Vec<_> = runs.iter().map(|run| (run, now)).collect();
+        store.insert_all(&runs)
+    });
     assert_eq!(inserted.len(), runs.len());
     assert!(effects.ready && effects.scheduled.store.is_some());
     let contents = trial.fixture.contents();

@@ -30,19 +30,18 @@ pub(super) fn insert_all(
     conn: &Connection,
     kinds: &mut Kinds,
     effects: &mut Effects,
-    runs: &[NewRun],
-    now: Now,
+    runs: &[(&NewRun, Now)],
 ) -> Result<Vec<Inserted>, Error> {
     let mut inserted = Vec::with_capacity(runs.len());
     for alike in runs.chunk_by(are_alike) {
-        match insert_many(conn, kinds, effects, alike, now)? {
+        match insert_many(conn, kinds, effects, alike)? {
             Some(ids) => inserted.extend(ids.map(|id| Inserted {
                 id: RunId(id),
                 is_duplicate: false,
             })),
             None => {
-                for run in alike {
-                    inserted.push(insert(conn, kinds, effects, run, now, None)?);
+                for (run, now) in alike {
+                    inserted.push(insert(conn, kinds, effects, run, *now, None)?);
                 }
             }
         }
@@ -50,8 +49,12 @@ pub(super) fn insert_all(
     Ok(inserted)
 }
 
-fn are_alike(one: &NewRun, other: &NewRun) -> bool {
-    is_plain(one) && is_plain(other) && one.priority == other.priority && one.kind == other.kind
+fn are_alike((one, at): &(&NewRun, Now), (other, other_at): &(&NewRun, Now)) -> bool {
+    is_plain(one)
+        && is_plain(other)
+        && at.wall == other_at.wall
+        && one.priority == other.priority
+        && one.kind == other.kind
 }
 
 fn is_plain(run: &NewRun) -> bool {
@@ -63,10 +66,9 @@ fn insert_many(
     conn: &Connection,
     kinds: &mut Kinds,
     effects: &mut Effects,
-    alike: &[NewRun],
-    now: Now,
+    alike: &[(&NewRun, Now)],
 ) -> Result<Option<RangeInclusive<i64>>, Error> {
-    let [first, ..] = alike else {
+    let [(first, now), ..] = alike else {
         return Ok(None);
     };
     if alike.len() < MANY || !is_plain(first) {
@@ -81,7 +83,9 @@ fn insert_many(
         return Ok(None);
     };
     let kind = kinds.id(conn, &first.kind)?;
-    let payloads = alike.iter().map(|run| Value::Blob(run.payload.clone()));
+    let payloads = alike
+        .iter()
+        .map(|(run, _)| Value::Blob(run.payload.clone()));
     let payloads = Rc::new(payloads.collect::<Vec<_>>());
     conn.prepare_cached(INSERT_MANY)?
         .execute(params![kind, first.priority, now.wall, payloads])?;

@@ -251,8 +251,8 @@ impl Store for Core {
         )
     }
 
-    fn insert_all(&mut self, runs: &[NewRun], now: Now) -> Result<Vec<Inserted>, Error> {
-        insert::insert_all(&self.conn, &mut self.kinds, &mut self.effects, runs, now)
+    fn insert_all(&mut self, runs: &[(&NewRun, Now)]) -> Result<Vec<Inserted>, Error> {
+        insert::insert_all(&self.conn, &mut self.kinds, &mut self.effects, runs)
     }
 
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
