@@ -66,7 +66,9 @@ pub(crate) fn move_most(path: &Path, settings: Settings) -> Result<bool, Error> 
         if run(&conn, MOVE)?.was_busy {
             return Ok(false);
         }
-        if run(&conn, LOOK)?.left <= FEW_PAGES {
+        // What is in the file already goes from the WAL only when it begins anew, which must not come too late either.
+        let found = run(&conn, LOOK)?;
+        if found.left <= FEW_PAGES || found.in_wal > TOO_MANY_PAGES {
             break;
         }
     }

@@ -13,10 +13,11 @@ use crate::store::{Cutoffs, KeepCaps};
 const CUTOFF: &str = "
     SELECT expires, id FROM afterhours_runs WHERE state = ?1 AND expires IS NOT NULL
     ORDER BY expires DESC, id DESC LIMIT 1 OFFSET ?2";
-/// The row with the highest id stays, so that its id is not given out again.
+/// The row with the highest id stays, so that its id is not given out again. The plus keeps SQLite from looking at all
+/// rows in the order of their ids instead of the first in this order.
 const EXPIRED: &str = "
-    SELECT id FROM afterhours_runs
-    WHERE state = ?1 AND (expires, id) <= (?2, ?3) AND id < (SELECT max(id) FROM afterhours_runs)
+    SELECT id FROM afterhours_runs INDEXED BY afterhours_finished
+    WHERE state = ?1 AND expires <= ?2 AND (expires < ?2 OR +id <= ?3) AND +id < (SELECT max(id) FROM afterhours_runs)
     ORDER BY expires, id LIMIT ?4";
 const DELETE: Many = many!("DELETE FROM afterhours_runs WHERE", "id", "");
 const DELETE_ATTEMPTS: Many = many!("DELETE FROM afterhours_attempts WHERE", "run", "");
