@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use crate::store::ClaimedRun;
 
 /// So much work is claimed ahead.
-const HORIZON: Duration = Duration::from_millis(5);
-/// But no more runs than this, so that no transaction takes long.
-const MOST: usize = 512;
+const HORIZON: Duration = Duration::from_millis(10);
+/// But no more runs than this.
+const MOST: usize = 1536;
+/// So many are claimed at once where many are ahead: a transaction of a few milliseconds.
+const CHUNK: usize = 256;
 /// What has not got a place for so long, because attempts take longer than those before, is given back.
 const GIVE_BACK: Duration = Duration::from_millis(10);
 
@@ -25,6 +27,11 @@ struct Waiting {
     moved: Option<Instant>,
     /// At so few the claimer is to claim more.
     few: usize,
+}
+
+/// When so few of these are left, more are claimed: while those are on their way, attempts go on.
+pub(super) fn few(ahead: usize) -> usize {
+    ahead - (ahead / 2).min(CHUNK)
 }
 
 /// A run that has waited, for a place that is free.
@@ -53,7 +60,7 @@ impl Ahead {
         let mut waiting = self.lock();
         let were_none = waiting.runs.is_empty();
         waiting.runs.extend(runs);
-        waiting.few = waiting.runs.len() / 2;
+        waiting.few = few(waiting.runs.len());
         if were_none {
             waiting.moved = Some(now);
         }
@@ -137,10 +144,16 @@ mod tests {
         assert_eq!(after(0, ms(1)), 0);
         assert_eq!(after(1, ms(100)), 0, "a run every 100 ms");
         assert_eq!(after(64, ms(1000)), 0, "64 places, a second each");
-        assert_eq!(after(64, ms(64)), 4, "a thousand in a second");
-        assert_eq!(after(64, ms(8)), 39);
-        assert_eq!(after(64, ms(1)), 319);
+        assert_eq!(after(64, ms(64)), 9, "a thousand in a second");
+        assert_eq!(after(64, ms(8)), 79);
+        assert_eq!(after(64, ms(1)), 639);
         assert_eq!(after(64, Duration::ZERO), MOST);
+    }
+
+    #[test]
+    fn more_is_claimed_before_nothing_is_left() {
+        assert_eq!([0, 1, 2, 9, 100].map(few), [0, 1, 1, 5, 50]);
+        assert_eq!(few(MOST), MOST - CHUNK);
     }
 
     #[test]
@@ -148,9 +161,9 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(start);
         pace.ended(64, start + Duration::from_millis(1));
-        assert_eq!(pace.ahead(), 160);
+        assert_eq!(pace.ahead(), 320);
         pace.ended(0, start + Duration::from_millis(50));
-        assert_eq!(pace.ahead(), 80);
+        assert_eq!(pace.ahead(), 160);
         pace.forget();
         assert_eq!(pace.ahead(), 0);
     }

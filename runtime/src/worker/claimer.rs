@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::ahead::Pace;
+use super::ahead::{Pace, few};
 use super::execute::execute;
 use super::looker::Looker;
 use super::shared::{Phase, Shared};
@@ -115,19 +115,19 @@ fn free_places(shared: &Shared) -> Option<OwnedSemaphorePermit> {
     Arc::clone(&shared.slots).try_acquire_many_owned(free).ok()
 }
 
-/// How many runs to claim: for the free places, and ahead where half of that is gone.
+/// How many runs to claim: for the free places, and ahead where enough of that is gone.
 fn limit(shared: &Shared, places: Option<&OwnedSemaphorePermit>, pace: &Pace) -> usize {
     if shared.has_entered(Phase::Draining) {
         return 0;
     }
     let free = places.map_or(0, OwnedSemaphorePermit::num_permits);
-    let (most, waiting) = (pace.ahead(), shared.ahead.len());
-    let ahead = if waiting <= most / 2 {
-        most - waiting
+    let most = pace.ahead();
+    let gone = most.saturating_sub(shared.ahead.len());
+    if gone >= most - few(most) {
+        free + gone
     } else {
-        0
-    };
-    free + ahead
+        free
+    }
 }
 
 /// Claims, and asks what is to end.
