@@ -88,29 +88,43 @@ impl Ahead {
     }
 }
 
-/// How fast attempts have ended lately.
+/// How many attempts have ended lately.
 #[derive(Debug)]
 pub(super) struct Pace {
+    /// The places of this worker.
+    places: usize,
     since: Instant,
-    /// Attempts in a second.
+    /// In the time since then.
+    ended: usize,
+    /// In `HORIZON`.
     rate: u128,
 }
 
+/// A worker with few places is no faster for a handful of quick attempts.
+const HANDFUL: usize = 8;
+
 impl Pace {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(places: usize, now: Instant) -> Self {
         Self {
+            places,
             since: now,
+            ended: 0,
             rate: 0,
         }
     }
 
     /// Takes in how many attempts have ended since the last time.
     pub(super) fn ended(&mut self, attempts: usize, now: Instant) {
-        const SECOND: u128 = Duration::from_secs(1).as_micros();
-        let took = now.saturating_duration_since(self.since).as_micros();
-        self.since = now;
-        // Half of what was known counts on, so that one good moment does not make a rate.
-        self.rate = (self.rate + SECOND * attempts as u128 / took.max(100)) / 2;
+        self.ended += attempts;
+        let took = now.saturating_duration_since(self.since);
+        // A moment in which as many have ended as there are places says enough, a shorter one nothing.
+        if took >= HORIZON || self.ended >= self.places.max(HANDFUL) {
+            let took = took.as_micros().max(100);
+            let sample = HORIZON.as_micros() * self.ended as u128 / took;
+            // Half of what was known counts on, so that one good moment does not make a rate.
+            self.rate = (self.rate + sample) / 2;
+            (self.since, self.ended) = (now, 0);
+        }
     }
 
     /// Nothing is known of what comes now.
@@ -118,10 +132,13 @@ impl Pace {
         self.rate = 0;
     }
 
-    /// So many runs are claimed before their places are free.
+    /// So many runs are claimed before their places are free: none where a place is taken for as long as that.
     pub(super) fn ahead(&self) -> usize {
-        let runs = self.rate * HORIZON.as_millis() / 1000;
-        usize::try_from(runs).unwrap_or(MOST).min(MOST)
+        let runs = usize::try_from(self.rate).unwrap_or(MOST).min(MOST);
+        if runs < (2 * self.places).clamp(HANDFUL, MOST) {
+            return 0;
+        }
+        runs
     }
 }
 
@@ -129,10 +146,10 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn after(attempts: usize, took: Duration) -> usize {
+    fn after(places: usize, attempts: usize, took: Duration) -> usize {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
-        for round in 1..=20 {
+        let mut pace = Pace::new(places, start);
+        for round in 1..=200 {
             pace.ended(attempts, start + took * round);
         }
         pace.ahead()
@@ -141,13 +158,34 @@ mod tests {
     #[test]
     fn as_much_is_claimed_ahead_as_starts_within_the_horizon() {
         let ms = Duration::from_millis;
-        assert_eq!(after(0, ms(1)), 0);
-        assert_eq!(after(1, ms(100)), 0, "a run every 100 ms");
-        assert_eq!(after(64, ms(1000)), 0, "64 places, a second each");
-        assert_eq!(after(64, ms(64)), 9, "a thousand in a second");
-        assert_eq!(after(64, ms(8)), 79);
-        assert_eq!(after(64, ms(1)), 639);
-        assert_eq!(after(64, Duration::ZERO), MOST);
+        assert_eq!(after(64, 0, ms(1)), 0);
+        assert_eq!(after(64, 64, ms(1000)), 0, "64 places, a second each");
+        assert_eq!(after(64, 64, ms(10)), 0, "64 places, 10 ms each");
+        assert_eq!(after(64, 64, ms(4)), 159, "64 places, 4 ms each");
+        assert_eq!(after(64, 64, ms(1)), 639);
+        assert_eq!(
+            after(64, 7, Duration::from_micros(110)),
+            635,
+            "in small steps"
+        );
+        assert_eq!(after(64, 64, Duration::ZERO), MOST);
+        assert_eq!(after(1, 1, ms(10)), 0);
+        assert_eq!(after(1, 1, ms(1)), 9);
+        assert_eq!(
+            after(5000, 5000, ms(1)),
+            MOST,
+            "more places than are ever claimed ahead"
+        );
+    }
+
+    #[test]
+    fn a_few_quick_attempts_make_no_pace() {
+        let start = Instant::now();
+        let mut pace = Pace::new(1, start);
+        for round in 1..8 {
+            pace.ended(1, start + Duration::from_micros(50) * round);
+            assert_eq!(pace.ahead(), 0);
+        }
     }
 
     #[test]
@@ -159,11 +197,14 @@ mod tests {
     #[test]
     fn one_burst_is_soon_forgotten() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = Pace::new(64, start);
         pace.ended(64, start + Duration::from_millis(1));
         assert_eq!(pace.ahead(), 320);
         pace.ended(0, start + Duration::from_millis(50));
         assert_eq!(pace.ahead(), 160);
+        pace.ended(0, start + Duration::from_millis(100));
+        assert_eq!(pace.ahead(), 0);
+        pace.ended(64, start + Duration::from_millis(101));
         pace.forget();
         assert_eq!(pace.ahead(), 0);
     }

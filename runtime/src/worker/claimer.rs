@@ -29,7 +29,7 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut looker = Looker::new(&shared);
     let mut look = false;
-    let mut pace = Pace::new(Instant::now());
+    let mut pace = Pace::new(shared.concurrency(), Instant::now());
     loop {
         if shared.ahead.is_empty() {
             // Attempts that end together give their places to one claim.

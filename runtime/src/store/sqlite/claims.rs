@@ -33,8 +33,11 @@ const END_ALL: &str = "DELETE FROM afterhours_claims WHERE claim BETWEEN ?1 AND 
 pub(super) fn take(
     conn: &Connection,
     claim: ClaimId,
-    runs: impl ExactSizeIterator<Item = RunId>,
+    runs: impl Iterator<Item = RunId>,
 ) -> Result<(), Error> {
+    // In the order in which they are then rescued.
+    let mut runs: Vec<RunId> = runs.collect();
+    runs.sort_unstable();
     let held = i64::try_from(runs.len()).unwrap_or(i64::MAX);
     let mut list = String::from("[");
     for run in runs {
