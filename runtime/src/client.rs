@@ -359,7 +359,7 @@ impl Client {
         self.must_take_runs()?;
         let now = self.now();
         let (job, queue) = (run.kind.job.clone(), run.kind.queue.clone());
-        let inserted = self.0.writer.insert(run, now).await?;
+        let inserted = self.write(1, move |store| store.insert(&run, now)).await?;
         let id = inserted.id;
         if inserted.is_duplicate {
             tracing::debug!(target: "afterhours", job = &*job, %id, "not enqueued: a twin keeps it out");
@@ -383,8 +383,7 @@ impl Client {
         self.must_take_runs()?;
         let now = self.now();
         self.write(runs.len(), move |store| {
-            let runs: Vec<_> = runs.iter().map(|run| (run, now)).collect();
-            store.insert_all(&runs)
+            runs.iter().map(|run| store.insert(run, now)).collect()
         })
         .await
     }

@@ -253,11 +253,6 @@ impl Error {
         matches!(self, Self::Busy { .. } | Self::DiskFull)
     }
 
-    /// Whether the store will not take anything any more, however often it is tried.
-    pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::Closed | Self::FileReplaced { .. })
-    }
-
     /// Whether the run may have been stored although the call failed.
     #[must_use]
     pub fn is_unknown(&self) -> bool {

@@ -16,15 +16,12 @@ use tracing::Span;
 
 use self::checkpoints::Checkpoints;
 use super::sqlite::{BeginError, Core, Haste, Settings};
-use super::{Effects, Inserted, NewRun, Store};
-use crate::clock::Now;
+use super::{Effects, Store};
 use crate::error::Error;
 use crate::failpoint;
 
 /// A task commits at most so many rows on a thread of the runtime.
 const TASK_ROWS: usize = 512;
-/// A command of so many rows is worth a commit of its own.
-const ENOUGH_ROWS: usize = 64;
 
 /// Who hears of commits.
 pub(crate) trait OnCommit: Send + Sync {
@@ -80,10 +77,6 @@ enum Leader {
 /// Something to do inside a transaction, possibly more than once, with an answer after the commit.
 trait Command: Send {
     fn run(&mut self, store: &mut Core) -> Result<(), Error>;
-    /// Itself, if it is an insert of one run: those that come together are done together.
-    fn as_insert(&mut self) -> Option<&mut Insert> {
-        None
-    }
     fn answer(self: Box<Self>, outcome: Result<(), Error>);
 }
 
@@ -109,31 +102,6 @@ where
         let Self { value, reply, .. } = *self;
         // Nobody waits any more if the caller's future was dropped.
         let _ = reply.send(outcome.and_then(|()| value.ok_or(Error::Closed)));
-    }
-}
-
-/// As most commands are.
-struct Insert {
-    run: NewRun,
-    now: Now,
-    inserted: Option<Inserted>,
-    reply: oneshot::Sender<Result<Inserted, Error>>,
-}
-
-impl Command for Insert {
-    fn run(&mut self, store: &mut Core) -> Result<(), Error> {
-        self.inserted = Some(store.insert(&self.run, self.now)?);
-        Ok(())
-    }
-
-    fn as_insert(&mut self) -> Option<&mut Self> {
-        Some(self)
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
-        let inserted = outcome.and_then(|()| self.inserted.ok_or(Error::Closed));
-        // Nobody waits any more if the caller's future was dropped.
-        let _ = self.reply.send(inserted);
     }
 }
 
@@ -176,36 +144,11 @@ impl Writer {
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
         R: Send + 'static,
     {
-        let (command, reply) = typed(work);
-        self.shared.push(rows, command)?;
-        self.led(rows, reply).await
-    }
-
-    /// Inserts a run in the next transaction, together with what others insert.
-    pub(crate) async fn insert(&self, run: NewRun, now: Now) -> Result<Inserted, Error> {
-        let (reply, answer) = oneshot::channel();
-        let command = Insert {
-            run,
-            now,
-            inserted: None,
-            reply,
-        };
-        self.shared.push(1, Box::new(command))?;
-        self.led(1, answer).await
-    }
-
-    /// Sees to it that somebody commits what was pushed, and waits for the answer.
-    async fn led<R>(
-        &self,
-        rows: usize,
-        reply: oneshot::Receiver<Result<R, Error>>,
-    ) -> Result<R, Error> {
+        let reply = self.shared.push(rows, work)?;
         // A future that is dropped before it led must not leave its command behind.
         let unled = HandOver(&self.shared);
-        if rows < ENOUGH_ROWS {
-            // Lets other tasks put their commands beside ours, so that one commit serves all.
-            tokio::task::yield_now().await;
-        }
+        // Lets other tasks put their commands beside ours, so that one commit serves all.
+        tokio::task::yield_now().await;
         std::mem::forget(unled);
         self.shared.lead_on_task();
         reply.await.unwrap_or(Err(Error::Closed))
@@ -218,8 +161,7 @@ impl Writer {
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
         R: Send + 'static,
     {
-        let (command, reply) = typed(work);
-        self.shared.push(rows, command)?;
+        let reply = self.shared.push(rows, work)?;
         self.shared.hand_over();
         block_on(reply).unwrap_or(Err(Error::Closed))
     }
@@ -258,14 +200,25 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, rows: usize, command: Box<dyn Command>) -> Result<(), Error> {
+    fn push<R, F>(&self, rows: usize, work: F) -> Result<oneshot::Receiver<Result<R, Error>>, Error>
+    where
+        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let command = Box::new(Typed {
+            work,
+            value: None,
+            reply,
+            span: Span::current(),
+        });
         let mut mailbox = self.lock();
         if mailbox.closed {
             return Err(Error::Closed);
         }
         mailbox.waiting.push(command);
         mailbox.rows += rows;
-        Ok(())
+        Ok(answer)
     }
 
     /// Makes the thread lead, unless someone leads already: then that one hands over.
@@ -427,13 +380,11 @@ impl Shared {
         mut batch: Vec<Box<dyn Command>>,
         patience: Duration,
     ) -> Vec<Box<dyn Command>> {
-        let mut at = 0;
-        while at < batch.len() {
-            let next = &mut batch[at..];
+        for at in 0..batch.len() {
+            let command = &mut batch[at];
             // A panic is the command's own, not that of the task which happens to lead.
-            let ran = catch_unwind(AssertUnwindSafe(|| run_next(core, next)));
-            if let Ok(Ok(ran)) = ran {
-                at += ran;
+            let ran = catch_unwind(AssertUnwindSafe(|| command.run(core)));
+            if let Ok(Ok(())) = ran {
                 continue;
             }
             core.rollback();
@@ -531,44 +482,6 @@ fn begin(core: &mut Core, patience: Duration) -> Result<(), BeginError> {
             outcome => return outcome,
         }
     }
-}
-
-/// Runs the next command, or all inserts up to the next other one, and returns how many that were.
-fn run_next(core: &mut Core, commands: &mut [Box<dyn Command>]) -> Result<usize, Error> {
-    let mut inserts: Vec<_> = commands
-        .iter_mut()
-        .map_while(|command| command.as_insert())
-        .collect();
-    if inserts.len() > 1 {
-        let runs: Vec<_> = inserts
-            .iter()
-            .map(|insert| (&insert.run, insert.now))
-            .collect();
-        let inserted = core.insert_all(&runs)?;
-        for (insert, inserted) in inserts.iter_mut().zip(&inserted) {
-            insert.inserted = Some(*inserted);
-        }
-        return Ok(inserted.len());
-    }
-    match commands {
-        [next, ..] => next.run(core).map(|()| 1),
-        [] => Ok(0),
-    }
-}
-
-fn typed<R, F>(work: F) -> (Box<dyn Command>, oneshot::Receiver<Result<R, Error>>)
-where
-    F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
-    R: Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    let command = Typed {
-        work,
-        value: None,
-        reply,
-        span: Span::current(),
-    };
-    (Box::new(command), answer)
 }
 
 /// Answers all with the same error; nothing is left.

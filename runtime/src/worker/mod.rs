@@ -1,7 +1,6 @@
 //! The process that executes: claims runs, fires schedules, looks after the store, and stops in good order.
 
 mod agenda;
-mod ahead;
 mod builder;
 mod claimer;
 mod execute;
@@ -13,7 +12,6 @@ mod pulse;
 mod rescuer;
 mod schedule;
 mod scheduler;
-mod settler;
 mod shared;
 mod shutdown;
 mod stillness;
@@ -109,7 +107,6 @@ impl Worker {
         let ear = listener::open(&shared);
         let listener = tokio::spawn(listener::run(Arc::clone(&shared), ear));
         let claimer = tokio::spawn(claimer::run(Arc::clone(&shared)));
-        let settler = tokio::spawn(settler::run(Arc::clone(&shared)));
         let services = vec![
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
             tokio::spawn(maintain::run(Arc::clone(&shared))),
@@ -120,7 +117,6 @@ impl Worker {
             running: Some(Running {
                 shared,
                 claimer,
-                settler,
                 services,
                 listener,
             }),
@@ -147,8 +143,6 @@ struct Running {
     shared: Arc<Shared>,
     /// Ends after the last attempt.
     claimer: JoinHandle<()>,
-    /// Ends when the last attempt's end is written.
-    settler: JoinHandle<()>,
     /// End when the worker drains.
     services: Vec<JoinHandle<()>>,
     /// Aborted at the end: until then, calls are passed on and attempts can be cancelled.

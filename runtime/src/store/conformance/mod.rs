@@ -3,7 +3,6 @@
 mod cancel;
 mod claim;
 mod effects;
-mod effort;
 mod fencing;
 mod insert;
 mod limits;
@@ -282,14 +281,6 @@ fn done(keep: Millis) -> Ending {
     }
 }
 
-/// As most runs end; many are written at once.
-fn plain(keep: Millis) -> Ending {
-    Ending::Done {
-        result: Vec::new(),
-        keep,
-    }
-}
-
 fn failed(keep: Millis) -> Ending {
     Ending::Failed {
         outcome: AttemptOutcome::Panic,
@@ -325,8 +316,6 @@ fn every_ending(now: Now) -> Vec<Ending> {
     vec![
         done(0),
         done(HOUR),
-        plain(0),
-        plain(HOUR),
         failed(0),
         failed(HOUR),
         cancelled(0),

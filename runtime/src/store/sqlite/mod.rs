@@ -3,13 +3,11 @@
 mod cancel;
 mod checkpoint;
 mod claim;
-mod claims;
 mod finish;
 mod insert;
 mod kinds;
 mod limits;
 pub(crate) mod lock_holder;
-mod many;
 mod mounted;
 mod open;
 mod park;
@@ -20,7 +18,6 @@ mod rescue;
 mod retry;
 pub(crate) mod schedules;
 pub(crate) mod schema;
-mod settle;
 mod strange;
 mod tick;
 mod unique;
@@ -33,12 +30,13 @@ use rusqlite::Connection;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimId, ClaimRequest, Claimed, Cutoffs, Effects, Inserted, KeepCaps, Loss, NewRun, NewWorker,
-    Parked, RunView, ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted, WorkerId,
-    WorkerRow,
+    ClaimId, ClaimRequest, Claimed, Cutoffs, Effects, Ending, Inserted, KeepCaps, Loss, NewRun,
+    NewWorker, Parked, RunView, ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted,
+    WorkerId, WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::failpoint;
 use crate::place::Place;
 use crate::run::{AttemptRecord, RunId};
 
@@ -75,7 +73,7 @@ pub(crate) enum BeginError {
 }
 
 /// Whether to checkpoint the WAL is looked at once in so many commits; each adds a few pages at least.
-const WAL_LOOK: u32 = 16;
+const WAL_LOOK: u32 = 64;
 /// Who reads for long keeps the WAL as it is: after a checkpoint in vain there is none for so long.
 const WAL_REST: Duration = Duration::from_secs(1);
 
@@ -179,11 +177,6 @@ impl Core {
         &self.conn
     }
 
-    #[cfg(test)]
-    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
-        &mut self.conn
-    }
-
     /// For tests with many short lives: as new, but for the statements that are compiled already.
     #[cfg(test)]
     pub(crate) fn empty(&mut self) {
@@ -256,10 +249,6 @@ impl Store for Core {
         )
     }
 
-    fn insert_all(&mut self, runs: &[(&NewRun, Now)]) -> Result<Vec<Inserted>, Error> {
-        insert::insert_all(&self.conn, &mut self.kinds, &mut self.effects, runs)
-    }
-
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
         let mut claim = claim::Claim {
             conn: &self.conn,
@@ -270,12 +259,29 @@ impl Store for Core {
         claim.claim(&mut self.held_up, request, now)
     }
 
-    fn settle_all(
-        &mut self,
-        settlements: &[Settlement],
-        now: Now,
-    ) -> Result<Vec<(RunId, ClaimId)>, Error> {
-        settle::settle(self, settlements, now)
+    fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
+        let cancelled = cancel::instead(&self.conn, settlement, now)?;
+        let settlement = cancelled.as_ref().unwrap_or(settlement);
+        let held = match &settlement.ending {
+            Ending::Done { .. } | Ending::Failed { .. } | Ending::Cancelled { .. } => {
+                finish::finish(&self.conn, settlement, now)?
+            }
+            Ending::Retry { .. } | Ending::Snooze { .. } => {
+                retry::retry(&self.conn, &mut self.effects, settlement, now)?
+            }
+            Ending::Release => release::release(&self.conn, &mut self.effects, settlement)?,
+            Ending::Park { reason } => park::park(&self.conn, settlement, reason)?,
+        };
+        failpoint::reached("in-settle");
+        if held && std::mem::take(&mut self.held_up) {
+            self.effects.ready = true;
+        }
+        if held && settlement.ending.concerns_joiners() {
+            self.effects
+                .finished
+                .push((settlement.id, settlement.ending.clone()));
+        }
+        Ok(held)
     }
 
     fn cancel(&mut self, id: RunId, keep: Millis, now: Now) -> Result<bool, Error> {

@@ -249,7 +249,6 @@ pub(super) fn configure(conn: &Connection, settings: Settings) -> Result<(), Err
         "synchronous",
         if settings.full { "FULL" } else { "NORMAL" },
     )?;
-    rusqlite::vtab::array::load_module(conn)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     keep_plans(conn)?;
     // After a checkpoint the WAL file keeps this much: room in which runs can still finish on a full disk, and which the

@@ -1,8 +1,9 @@
 //! Prune: finished runs go when their time is over or when they are too many, a few at a time; then the file shrinks.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::many::{Ids, Many, many};
 use super::{schema, tick, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -13,14 +14,13 @@ use crate::store::{Cutoffs, KeepCaps};
 const CUTOFF: &str = "
     SELECT expires, id FROM afterhours_runs WHERE state = ?1 AND expires IS NOT NULL
     ORDER BY expires DESC, id DESC LIMIT 1 OFFSET ?2";
-/// The row with the highest id stays, so that its id is not given out again. The plus keeps SQLite from looking at all
-/// rows in the order of their ids instead of the first in this order.
+/// The row with the highest id stays, so that its id is not given out again.
 const EXPIRED: &str = "
     SELECT id FROM afterhours_runs INDEXED BY afterhours_finished
     WHERE state = ?1 AND expires <= ?2 AND (expires < ?2 OR +id <= ?3) AND +id < (SELECT max(id) FROM afterhours_runs)
     ORDER BY expires, id LIMIT ?4";
-const DELETE: Many = many!("DELETE FROM afterhours_runs WHERE", "id", "");
-const DELETE_ATTEMPTS: Many = many!("DELETE FROM afterhours_attempts WHERE", "run", "");
+const DELETE: &str = "DELETE FROM afterhours_runs WHERE id BETWEEN ?1 AND ?2";
+const DELETE_ATTEMPTS: &str = "DELETE FROM afterhours_attempts WHERE run BETWEEN ?1 AND ?2";
 
 /// So many unused pages, and a quarter of the file, wait to be used again.
 const SPARE_PAGES: i64 = 1024;
@@ -58,9 +58,8 @@ pub(super) fn prune(
         let before = (now.store, i64::MAX).max(too_many.unwrap_or((i64::MIN, 0)));
         let ids = expired(conn, state, before, limit - deleted)?;
         deleted += count(ids.len());
-        for ids in Ids::of(ids) {
-            tick::remember_rows(conn, &ids)?;
-            delete(conn, &ids, now)?;
+        for stretch in stretches(ids) {
+            delete(conn, &stretch, now)?;
         }
     }
     unique::prune(conn, limit, now)?;
@@ -80,17 +79,28 @@ fn expired(
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
-/// Deletes runs, and what belongs to them; schedules have heard of their ends.
-pub(super) fn delete(conn: &Connection, runs: &Ids, now: Now) -> Result<(), Error> {
-    let (delete, first, last) = runs.bind(&DELETE);
-    conn.prepare_cached(delete)?.execute([first, last])?;
+/// Ids without a gap: most runs end about in the order in which they came, and one statement deletes a stretch.
+fn stretches(mut ids: Vec<i64>) -> Vec<RangeInclusive<i64>> {
+    ids.sort_unstable();
+    let next_to = |before: &i64, id: &i64| before + 1 == *id;
+    let stretches = ids.chunk_by(next_to);
+    stretches
+        .filter_map(|stretch| Some(*stretch.first()?..=*stretch.last()?))
+        .collect()
+}
+
+/// Deletes runs that are all finished, and what belongs to them.
+fn delete(conn: &Connection, runs: &RangeInclusive<i64>, now: Now) -> Result<(), Error> {
+    tick::remember_rows(conn, runs)?;
+    conn.prepare_cached(DELETE)?
+        .execute([runs.start(), runs.end()])?;
     delete_attempts(conn, runs)?;
     unique::forget(conn, runs, now)
 }
 
-pub(super) fn delete_attempts(conn: &Connection, runs: &Ids) -> Result<(), Error> {
-    let (delete, first, last) = runs.bind(&DELETE_ATTEMPTS);
-    conn.prepare_cached(delete)?.execute([first, last])?;
+pub(super) fn delete_attempts(conn: &Connection, runs: &RangeInclusive<i64>) -> Result<(), Error> {
+    conn.prepare_cached(DELETE_ATTEMPTS)?
+        .execute([runs.start(), runs.end()])?;
     Ok(())
 }
 
@@ -115,4 +125,16 @@ pub(super) fn shrink(conn: &Connection) -> Result<bool, Error> {
 /// The statement's own limit was such a number.
 pub(super) fn count(rows: usize) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stretches;
+
+    #[test]
+    fn a_stretch_has_no_gap() {
+        assert_eq!(stretches(vec![]), []);
+        assert_eq!(stretches(vec![7]), [7..=7]);
+        assert_eq!(stretches(vec![3, 1, 2, 9, 5, 4, 8]), [1..=5, 8..=9]);
+    }
 }

@@ -1,8 +1,9 @@
 //! Twins: runs of one job with one key. The first keeps the others out, in the transaction that would insert them.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::many::{Ids, Many, many};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::run::RunId;
@@ -17,11 +18,8 @@ const KEEP_OUT: &str = "
     INSERT INTO afterhours_unique (run, job, key, until) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (job, key) DO UPDATE SET run = excluded.run, until = excluded.until";
 /// The runs are deleted. While its period lasts, a key goes on without its run.
-const FORGET: Many = many!(
-    "DELETE FROM afterhours_unique WHERE",
-    "run",
-    "AND coalesce(until, ?3) <= ?3"
-);
+const FORGET: &str =
+    "DELETE FROM afterhours_unique WHERE run BETWEEN ?1 AND ?2 AND coalesce(until, ?3) <= ?3";
 const OVER: &str = "
     SELECT run, EXISTS (SELECT 1 FROM afterhours_runs WHERE id = run)
     FROM afterhours_unique WHERE until <= ?1 ORDER BY until LIMIT ?2";
@@ -56,10 +54,9 @@ pub(super) fn keep_out(
 }
 
 /// Runs are gone, and so are their keys unless their periods last.
-pub(super) fn forget(conn: &Connection, runs: &Ids, now: Now) -> Result<(), Error> {
-    let (forget, first, last) = runs.bind(&FORGET);
-    conn.prepare_cached(forget)?
-        .execute(params![first, last, now.store])?;
+pub(super) fn forget(conn: &Connection, runs: &RangeInclusive<i64>, now: Now) -> Result<(), Error> {
+    conn.prepare_cached(FORGET)?
+        .execute([*runs.start(), *runs.end(), now.store])?;
     Ok(())
 }
 
@@ -75,7 +72,7 @@ pub(super) fn prune(conn: &Connection, limit: u32, now: Now) -> Result<(), Error
         if exists {
             conn.prepare_cached(END_PERIOD)?.execute([run])?;
         } else {
-            forget(conn, &Ids::one(run), now)?;
+            forget(conn, &(run..=run), now)?;
         }
     }
     Ok(())

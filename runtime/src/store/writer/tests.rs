@@ -104,17 +104,6 @@ fn stored(store: &mut dyn Store) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-/// Leaves a command in the mailbox.
-fn push<R: Send + 'static>(
-    writer: &Writer,
-    rows: usize,
-    work: impl Work<R>,
-) -> Outcome<oneshot::Receiver<Outcome<R>>> {
-    let (command, answer) = typed(work);
-    writer.shared.push(rows, command)?;
-    Ok(answer)
-}
-
 /// Keeps the writer's thread inside a command until it is let go.
 struct Held {
     go: mpsc::Sender<()>,
@@ -129,7 +118,7 @@ fn hold(writer: &Writer) -> Held {
         going.recv().unwrap();
         Ok(())
     };
-    let answer = push(writer, 0, work).unwrap();
+    let answer = writer.shared.push(0, work).unwrap();
     writer.shared.hand_over();
     entered.recv_timeout(FORGOTTEN).unwrap();
     Held { go, answer }
@@ -223,7 +212,7 @@ async fn every_caller_gets_its_own_answer() {
 fn close_commits_what_waits() {
     let writer = Arc::new(in_memory());
     let held = hold(&writer);
-    let waiting = ["a", "b", "c"].map(|name| push(&writer, 1, insert(name)).unwrap());
+    let waiting = ["a", "b", "c"].map(|name| writer.shared.push(1, insert(name)).unwrap());
     let closing = std::thread::spawn({
         let writer = Arc::clone(&writer);
         move || writer.close()
@@ -323,7 +312,7 @@ async fn effects_are_told_after_the_commit_and_after_the_answers() {
     let mut expected = 0;
     for batch in 1..=3 {
         for _ in 0..batch {
-            let answer = push(&writer, 1, insert("a")).unwrap();
+            let answer = writer.shared.push(1, insert("a")).unwrap();
             answers.lock().unwrap().push(answer);
             expected += 1;
         }
