@@ -12,7 +12,7 @@ const REST: Duration = Duration::from_secs(10);
 /// The same after much was pruned: where so much ends, more is soon to go.
 const SHORT_REST: Duration = Duration::from_secs(1);
 /// Runs deleted in one transaction.
-const STEP: u32 = 1000;
+const STEP: u32 = 500;
 const ROWS: usize = STEP as usize;
 const CAPS: KeepCaps = KeepCaps {
     done: 100_000,
