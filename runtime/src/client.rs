@@ -20,7 +20,7 @@ use crate::run::{AttemptRecord, RunId};
 use crate::sizes;
 use crate::store::sqlite::{Location, Settings, check_file, lock_holder, open_writer, with_suffix};
 use crate::store::writer::{OnCommit, Writer};
-use crate::store::{Cutoffs, Effects, Inserted, KeepCaps, NewRun, RunView, Store, WorkerRow};
+use crate::store::{Effects, Inserted, NewRun, RunView, Store, WorkerRow};
 use crate::wake::Wakes;
 
 /// A handle to one store: clone it freely.
@@ -293,31 +293,11 @@ impl Client {
         ))
     }
 
-    /// The WAL; `None` in memory.
-    pub(crate) fn wal(&self) -> Option<PathBuf> {
-        match &self.0.location {
-            Location::File(path) => Some(with_suffix(path, "-wal")),
-            Location::Memory => None,
-        }
-    }
-
     /// The workers that are registered.
     pub(crate) async fn workers(&self) -> Result<Vec<WorkerRow>, Error> {
         match &self.0.readers {
             Some(readers) => readers.read(crate::store::sqlite::workers::list).await,
             None => self.write(0, |store| store.workers()).await,
-        }
-    }
-
-    /// Which finished runs are too many.
-    pub(crate) async fn cutoffs(&self, caps: KeepCaps) -> Result<Cutoffs, Error> {
-        match &self.0.readers {
-            Some(readers) => {
-                readers
-                    .read(move |conn| crate::store::sqlite::prune::cutoffs(conn, caps))
-                    .await
-            }
-            None => self.write(0, move |store| store.cutoffs(caps)).await,
         }
     }
 

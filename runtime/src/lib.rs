@@ -52,7 +52,6 @@ mod schedules;
 mod sizes;
 mod slot;
 mod states;
-mod stats;
 mod store;
 mod ticks;
 mod wake;
@@ -83,7 +82,6 @@ pub use perform::{Perform, Prepared};
 pub use retry::Backoff;
 pub use run::{AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, Status};
 pub use schedules::{NewSchedule, Schedule, ScheduleState};
-pub use stats::Stats;
 pub use worker::{RunningWorker, Worker, WorkerBuilder};
 
 /// Compiles and runs the code blocks of the README.

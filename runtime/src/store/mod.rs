@@ -348,14 +348,6 @@ pub(crate) struct KeepCaps {
     pub(crate) failed: u32,
 }
 
-/// In each state the newest run that is too many, by the moment it expires and its id.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cutoffs {
-    pub(crate) done: Option<(Millis, i64)>,
-    pub(crate) failed: Option<(Millis, i64)>,
-    pub(crate) cancelled: Option<(Millis, i64)>,
-}
-
 /// One run as the store shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct RunView {
@@ -476,14 +468,8 @@ pub(crate) trait Store {
     /// Enqueues a run of a schedule outside of its ticks, which are not disturbed.
     fn run_now(&mut self, name: &str, now: Now) -> Result<Option<Inserted>, Error>;
 
-    /// Which finished runs are too many. Looks at as many as may stay.
-    fn cutoffs(&mut self, caps: KeepCaps) -> Result<Cutoffs, Error>;
-
     /// Deletes at most `limit` finished runs whose time is over or that are too many.
-    fn prune(&mut self, limit: u32, cutoffs: &Cutoffs, now: Now) -> Result<u32, Error>;
-
-    /// Gives back some of the space that is not used, if it is much; true if more can follow.
-    fn shrink(&mut self) -> Result<bool, Error>;
+    fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error>;
 
     /// One run, if it exists.
     fn run(&mut self, id: RunId, now: Now) -> Result<Option<RunView>, Error>;

@@ -2,10 +2,7 @@
 //! one transaction, answers, then wakes. A task leads on its own thread if nobody else does and nothing would make
 //! it wait; else the named writer thread leads. One bad command fails alone.
 
-mod checkpoints;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, Wake, Waker};
 use std::thread::{JoinHandle, Thread, current, park};
@@ -14,8 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use self::checkpoints::Checkpoints;
-use super::sqlite::{BeginError, Core, Haste, Settings};
+use super::sqlite::{BeginError, Core, Settings};
 use super::{Effects, Store};
 use crate::error::Error;
 use crate::failpoint;
@@ -45,7 +41,6 @@ struct Shared {
     /// Locked by the leader alone; gone once the writer is closed.
     core: Mutex<Option<Core>>,
     on_commit: Box<dyn OnCommit>,
-    checkpoints: Checkpoints,
     /// Whether every commit is an fsync, which no runtime thread should wait for.
     full: bool,
     /// How long a command waits for another process's write transaction.
@@ -59,10 +54,6 @@ struct Mailbox {
     leader: Leader,
     /// Someone found a leader at work and relies on whoever leads next.
     relied: bool,
-    /// Most of the WAL is checkpointed; the thread is to end it.
-    end_checkpoint: bool,
-    /// Too much is in the WAL; the thread is to checkpoint it before it goes on.
-    catch_up: bool,
     closed: bool,
 }
 
@@ -114,7 +105,6 @@ impl Writer {
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
             bell: Condvar::new(),
-            checkpoints: Checkpoints::new(core.path().map(Path::to_owned), settings),
             core: Mutex::new(Some(core)),
             on_commit,
             full: settings.full,
@@ -177,7 +167,6 @@ impl Writer {
             // A panic on the thread has been printed by the panic hook; there is nothing to add.
             let _ = thread.join();
         }
-        self.shared.checkpoints.end();
     }
 }
 
@@ -235,17 +224,8 @@ impl Shared {
         self.bell.notify_one();
     }
 
-    /// Makes the thread end a checkpoint of the WAL, at the next boundary between two transactions.
-    fn end_checkpoint(&self) {
-        let mut mailbox = self.lock();
-        mailbox.end_checkpoint = true;
-        if mailbox.leader == Leader::Nobody {
-            self.ring(&mut mailbox);
-        }
-    }
-
     /// Commits what waits on this thread, if nobody leads and it will not have to wait.
-    fn lead_on_task(self: &Arc<Self>) {
+    fn lead_on_task(&self) {
         let batch = {
             let mut mailbox = self.lock();
             if mailbox.leader != Leader::Nobody {
@@ -267,19 +247,17 @@ impl Shared {
             Some(core) => self.commit(core, batch, Duration::ZERO),
             None => fail(batch, &Error::Closed),
         };
-        if let Some(core) = core.as_ref() {
-            self.look_after_wal(core);
-        }
+        let checkpoint = core.as_ref().is_some_and(Core::wants_checkpoint);
         drop(core);
         std::mem::forget(leadership);
-        self.step_down(left);
+        self.step_down(left, checkpoint);
         self.on_commit.afterwards();
     }
 
     /// Ends a task's leadership. The thread goes on if somebody relies on it, or if there is something to wait for.
-    fn step_down(&self, left: Vec<Box<dyn Command>>) {
+    fn step_down(&self, left: Vec<Box<dyn Command>>, checkpoint: bool) {
         let mut mailbox = self.lock();
-        let must_go_on = !left.is_empty() || mailbox.has_errand() || mailbox.closed;
+        let must_go_on = !left.is_empty() || checkpoint || mailbox.closed;
         mailbox.waiting.splice(0..0, left);
         let relied = std::mem::take(&mut mailbox.relied) && !mailbox.waiting.is_empty();
         if must_go_on || relied {
@@ -290,9 +268,9 @@ impl Shared {
         }
     }
 
-    fn lead_on_thread(self: &Arc<Self>) {
+    fn lead_on_thread(&self) {
         loop {
-            let (batch, end_checkpoint, catch_up) = {
+            let batch = {
                 let mut mailbox = self.lock();
                 while mailbox.leader != Leader::Thread
                     && !(mailbox.closed && mailbox.leader == Leader::Nobody)
@@ -303,9 +281,7 @@ impl Shared {
                         .unwrap_or_else(PoisonError::into_inner);
                 }
                 mailbox.leader = Leader::Thread;
-                let end_checkpoint = std::mem::take(&mut mailbox.end_checkpoint);
-                let catch_up = std::mem::take(&mut mailbox.catch_up);
-                (mailbox.take(), end_checkpoint, catch_up)
+                mailbox.take()
             };
             let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(open) = core.as_mut() else {
@@ -316,33 +292,21 @@ impl Shared {
             if !left.is_empty() {
                 fail(left, &open.busy(self.patience));
             }
+            // Before a checkpoint, which takes its time.
             self.on_commit.afterwards();
-            if catch_up {
-                self.checkpoints.end();
-                open.catch_up();
-            } else if end_checkpoint {
-                open.end_checkpoint();
+            if open.wants_checkpoint() {
+                open.checkpoint();
             }
-            self.look_after_wal(open);
             if self.rest(&mut core) {
                 return;
             }
         }
     }
 
-    /// Called by the leader, between two transactions.
-    fn look_after_wal(self: &Arc<Self>, core: &Core) {
-        match core.wants_checkpoint() {
-            Haste::No => {}
-            Haste::Soon => self.checkpoints.begin(self),
-            Haste::First => self.lock().catch_up = true,
-        }
-    }
-
     /// Ends the thread's leadership if nothing waits; true if that was the end of the writer.
     fn rest(&self, core: &mut Option<Core>) -> bool {
         let mut mailbox = self.lock();
-        if !mailbox.waiting.is_empty() || mailbox.has_errand() && !mailbox.closed {
+        if !mailbox.waiting.is_empty() {
             return false;
         }
         mailbox.relied = false;
@@ -428,11 +392,6 @@ impl Shared {
 }
 
 impl Mailbox {
-    /// Whether the thread has something to do for the WAL.
-    fn has_errand(&self) -> bool {
-        self.end_checkpoint || self.catch_up
-    }
-
     fn take(&mut self) -> Vec<Box<dyn Command>> {
         self.rows = 0;
         std::mem::take(&mut self.waiting)
@@ -444,7 +403,7 @@ struct Leadership<'a>(&'a Shared);
 
 impl Drop for Leadership<'_> {
     fn drop(&mut self) {
-        self.0.ring(&mut self.0.lock());
+        self.0.step_down(Vec::new(), true);
     }
 }
 

@@ -7,7 +7,6 @@ mod execute;
 mod listener;
 mod looker;
 mod maintain;
-mod pruner;
 mod pulse;
 mod rescuer;
 mod schedule;
@@ -110,7 +109,6 @@ impl Worker {
         let services = vec![
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
             tokio::spawn(maintain::run(Arc::clone(&shared))),
-            tokio::spawn(pruner::run(Arc::clone(&shared))),
         ];
         tracing::info!(target: "afterhours", worker = shared.id().0, concurrency = shared.concurrency(), "worker started");
         Ok(RunningWorker {

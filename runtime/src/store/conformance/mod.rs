@@ -173,10 +173,7 @@ impl Trial {
     }
 
     fn prune(&mut self, limit: u32, caps: KeepCaps) -> u32 {
-        self.within(|store, now| {
-            let cutoffs = store.cutoffs(caps)?;
-            store.prune(limit, &cutoffs, now)
-        })
+        self.within(|store, now| store.prune(limit, caps, now))
     }
 
     fn view(&mut self, id: RunId) -> Option<RunView> {

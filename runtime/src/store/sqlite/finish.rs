@@ -72,8 +72,8 @@ fn end(
 ) -> Result<bool, Error> {
     let (id, claim) = (id.0, claim.map(|claim| claim.0));
     if keep == 0 && conn.prepare_cached(DELETE)?.execute(params![id, claim])? == 1 {
-        prune::delete_attempts(conn, &(id..=id))?;
-        unique::forget(conn, &(id..=id), now)?;
+        conn.prepare_cached(prune::DELETE_ATTEMPTS)?.execute([id])?;
+        unique::forget(conn, id, now)?;
         tick::remember(conn, id, state, now.wall, note)?;
         return Ok(true);
     }

@@ -1,14 +1,12 @@
-//! Prune: finished runs go when their time is over or when they are too many, a few at a time; then the file shrinks.
-
-use std::ops::RangeInclusive;
+//! Prune: finished runs go when their time is over or when they are too many, a few at a time.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{schema, tick, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
-use crate::run::State;
-use crate::store::{Cutoffs, KeepCaps};
+use crate::run::{RunId, State};
+use crate::store::KeepCaps;
 
 /// The first run beyond the number that may stay. Many can end in one moment, so their ids count too.
 const CUTOFF: &str = "
@@ -19,122 +17,64 @@ const EXPIRED: &str = "
     SELECT id FROM afterhours_runs INDEXED BY afterhours_finished
     WHERE state = ?1 AND expires <= ?2 AND (expires < ?2 OR +id <= ?3) AND +id < (SELECT max(id) FROM afterhours_runs)
     ORDER BY expires, id LIMIT ?4";
-const DELETE: &str = "DELETE FROM afterhours_runs WHERE id BETWEEN ?1 AND ?2";
-const DELETE_ATTEMPTS: &str = "DELETE FROM afterhours_attempts WHERE run BETWEEN ?1 AND ?2";
-
-/// So many unused pages, and a quarter of the file, wait to be used again.
-const SPARE_PAGES: i64 = 1024;
+const DELETE: &str = "DELETE FROM afterhours_runs WHERE id = ?1";
+pub(super) const DELETE_ATTEMPTS: &str = "DELETE FROM afterhours_attempts WHERE run = ?1";
 /// Pages given back to the file system in one step.
-const SHRINK: &str = "PRAGMA incremental_vacuum(256)";
+const VACUUM: &str = "PRAGMA incremental_vacuum(256)";
 
-/// Reads as far as the caps reach.
-pub(crate) fn cutoffs(conn: &Connection, caps: KeepCaps) -> Result<Cutoffs, Error> {
-    let mut first_too_many = conn.prepare_cached(CUTOFF)?;
-    let mut cutoff = |state: State, cap: u32| {
-        let values = params![state.code(), cap];
-        first_too_many
-            .query_row(values, |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()
-    };
-    Ok(Cutoffs {
-        done: cutoff(State::Done, caps.done)?,
-        failed: cutoff(State::Failed, caps.failed)?,
-        cancelled: cutoff(State::Cancelled, caps.done)?,
-    })
-}
-
-pub(super) fn prune(
-    conn: &Connection,
-    limit: u32,
-    cutoffs: &Cutoffs,
-    now: Now,
-) -> Result<u32, Error> {
+pub(super) fn prune(conn: &Connection, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error> {
     let mut deleted = 0;
-    for (state, too_many) in [
-        (State::Done, cutoffs.done),
-        (State::Failed, cutoffs.failed),
-        (State::Cancelled, cutoffs.cancelled),
+    for (state, cap) in [
+        (State::Done, caps.done),
+        (State::Failed, caps.failed),
+        (State::Cancelled, caps.done),
     ] {
+        let too_many = conn
+            .prepare_cached(CUTOFF)?
+            .query_row(params![state.code(), cap], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
         let before = (now.store, i64::MAX).max(too_many.unwrap_or((i64::MIN, 0)));
-        let ids = expired(conn, state, before, limit - deleted)?;
-        deleted += count(ids.len());
-        for stretch in stretches(ids) {
-            delete(conn, &stretch, now)?;
-        }
+        deleted += delete(conn, state, before, limit - deleted, now)?;
     }
     unique::prune(conn, limit, now)?;
     schema::remember_clock(conn, now.store)?;
+    if deleted > 0 {
+        // One row for each page that was given back; none is needed.
+        conn.prepare_cached(VACUUM)?
+            .query_map([], |_| Ok(()))?
+            .for_each(drop);
+    }
     Ok(deleted)
 }
 
-/// What expires at this moment, with ids up to this one, and all that expires earlier.
-fn expired(
+/// Deletes what expires at this moment, with ids up to this one, and all that expires earlier.
+fn delete(
     conn: &Connection,
     state: State,
     (expires, id): (Millis, i64),
     limit: u32,
-) -> Result<Vec<i64>, Error> {
-    let mut expired = conn.prepare_cached(EXPIRED)?;
-    let ids = expired.query_map(params![state.code(), expires, id, limit], |row| row.get(0))?;
-    Ok(ids.collect::<Result<_, _>>()?)
-}
-
-/// Ids without a gap: most runs end about in the order in which they came, and one statement deletes a stretch.
-fn stretches(mut ids: Vec<i64>) -> Vec<RangeInclusive<i64>> {
-    ids.sort_unstable();
-    let next_to = |before: &i64, id: &i64| before + 1 == *id;
-    let stretches = ids.chunk_by(next_to);
-    stretches
-        .filter_map(|stretch| Some(*stretch.first()?..=*stretch.last()?))
-        .collect()
-}
-
-/// Deletes runs that are all finished, and what belongs to them.
-fn delete(conn: &Connection, runs: &RangeInclusive<i64>, now: Now) -> Result<(), Error> {
-    tick::remember_rows(conn, runs)?;
-    conn.prepare_cached(DELETE)?
-        .execute([runs.start(), runs.end()])?;
-    delete_attempts(conn, runs)?;
-    unique::forget(conn, runs, now)
-}
-
-pub(super) fn delete_attempts(conn: &Connection, runs: &RangeInclusive<i64>) -> Result<(), Error> {
-    conn.prepare_cached(DELETE_ATTEMPTS)?
-        .execute([runs.start(), runs.end()])?;
-    Ok(())
-}
-
-/// Gives a few unused pages back to the file system if there are many; true if there are still.
-pub(super) fn shrink(conn: &Connection) -> Result<bool, Error> {
-    let number = |pragma| -> Result<i64, Error> {
-        let mut number = conn.prepare_cached(pragma)?;
-        Ok(number.query_row([], |row| row.get(0))?)
-    };
-    let unused = number("PRAGMA freelist_count")?;
-    if unused <= SPARE_PAGES.max(number("PRAGMA page_count")? / 4) {
-        return Ok(false);
+    now: Now,
+) -> Result<u32, Error> {
+    let ids: Vec<i64> = conn
+        .prepare_cached(EXPIRED)?
+        .query_map(params![state.code(), expires, id, limit], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let (mut run, mut attempts) = (
+        conn.prepare_cached(DELETE)?,
+        conn.prepare_cached(DELETE_ATTEMPTS)?,
+    );
+    for id in &ids {
+        tick::remember_row(conn, RunId(*id))?;
+        run.execute([id])?;
+        attempts.execute([id])?;
+        unique::forget(conn, *id, now)?;
     }
-    // One row for each page that was given back; none is needed.
-    conn.prepare_cached(SHRINK)?
-        .query_map([], |_| Ok(()))?
-        .for_each(drop);
-    // A file that is older than our tables may have no way to shrink.
-    Ok(number("PRAGMA freelist_count")? < unused)
+    Ok(count(ids.len()))
 }
 
 /// The statement's own limit was such a number.
 pub(super) fn count(rows: usize) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::stretches;
-
-    #[test]
-    fn a_stretch_has_no_gap() {
-        assert_eq!(stretches(vec![]), []);
-        assert_eq!(stretches(vec![7]), [7..=7]);
-        assert_eq!(stretches(vec![3, 1, 2, 9, 5, 4, 8]), [1..=5, 8..=9]);
-    }
 }

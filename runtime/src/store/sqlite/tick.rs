@@ -1,7 +1,5 @@
 //! Tick: a schedule's due moment becomes one run, whoever notices it first. Also a run out of turn.
 
-use std::ops::RangeInclusive;
-
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Kinds, insert};
@@ -9,7 +7,7 @@ use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::failpoint;
 use crate::job::Overlap;
-use crate::run::State;
+use crate::run::{RunId, State};
 use crate::store::{Effects, Inserted, NewRun, ScheduleRow, ScheduleView, Tick, Ticked};
 
 const LAST: &str = "SELECT last_tick, last_run, paused FROM afterhours_schedules WHERE name = ?1";
@@ -22,10 +20,10 @@ const WRITE_RUN: &str = "
     UPDATE afterhours_schedules SET last_run = ?2, last_state = NULL, last_ended = NULL, last_note = NULL WHERE name = ?1";
 const REMEMBER: &str = "
     UPDATE afterhours_schedules SET last_state = ?2, last_ended = ?3, last_note = ?4 WHERE last_run = ?1";
-const REMEMBER_ROWS: &str = "
+const REMEMBER_ROW: &str = "
     UPDATE afterhours_schedules
-    SET (last_state, last_ended, last_note) = (SELECT state, finished_at, note FROM afterhours_runs WHERE id = last_run)
-    WHERE last_run BETWEEN ?1 AND ?2";
+    SET (last_state, last_ended, last_note) = (SELECT state, finished_at, note FROM afterhours_runs WHERE id = ?1)
+    WHERE last_run = ?1";
 
 /// Compares with the schedule's last tick and sets it, in one transaction with the run.
 pub(super) fn tick(
@@ -125,9 +123,8 @@ pub(super) fn remember(
     Ok(())
 }
 
-/// As [`remember`], for runs whose rows are about to go.
-pub(super) fn remember_rows(conn: &Connection, runs: &RangeInclusive<i64>) -> Result<(), Error> {
-    conn.prepare_cached(REMEMBER_ROWS)?
-        .execute([runs.start(), runs.end()])?;
+/// As [`remember`], for a run whose row is about to go.
+pub(super) fn remember_row(conn: &Connection, run: RunId) -> Result<(), Error> {
+    conn.prepare_cached(REMEMBER_ROW)?.execute([run.0])?;
     Ok(())
 }

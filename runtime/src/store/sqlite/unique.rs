@@ -1,7 +1,5 @@
 //! Twins: runs of one job with one key. The first keeps the others out, in the transaction that would insert them.
 
-use std::ops::RangeInclusive;
-
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::clock::Now;
@@ -17,9 +15,8 @@ const TWIN: &str = "
 const KEEP_OUT: &str = "
     INSERT INTO afterhours_unique (run, job, key, until) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (job, key) DO UPDATE SET run = excluded.run, until = excluded.until";
-/// The runs are deleted. While its period lasts, a key goes on without its run.
-const FORGET: &str =
-    "DELETE FROM afterhours_unique WHERE run BETWEEN ?1 AND ?2 AND coalesce(until, ?3) <= ?3";
+/// The run is deleted. While its period lasts it goes on without its run.
+const FORGET: &str = "DELETE FROM afterhours_unique WHERE run = ?1 AND coalesce(until, ?2) <= ?2";
 const OVER: &str = "
     SELECT run, EXISTS (SELECT 1 FROM afterhours_runs WHERE id = run)
     FROM afterhours_unique WHERE until <= ?1 ORDER BY until LIMIT ?2";
@@ -53,10 +50,9 @@ pub(super) fn keep_out(
     Ok(())
 }
 
-/// Runs are gone, and so are their keys unless their periods last.
-pub(super) fn forget(conn: &Connection, runs: &RangeInclusive<i64>, now: Now) -> Result<(), Error> {
-    conn.prepare_cached(FORGET)?
-        .execute([*runs.start(), *runs.end(), now.store])?;
+/// A run is gone, and so is its key unless its period lasts.
+pub(super) fn forget(conn: &Connection, run: i64, now: Now) -> Result<(), Error> {
+    conn.prepare_cached(FORGET)?.execute([run, now.store])?;
     Ok(())
 }
 
@@ -72,7 +68,7 @@ pub(super) fn prune(conn: &Connection, limit: u32, now: Now) -> Result<(), Error
         if exists {
             conn.prepare_cached(END_PERIOD)?.execute([run])?;
         } else {
-            forget(conn, &(run..=run), now)?;
+            forget(conn, run, now)?;
         }
     }
     Ok(())

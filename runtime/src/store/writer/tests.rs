@@ -1,6 +1,5 @@
 //! Many callers, one connection: who commits, who waits, and that nobody is forgotten.
 
-mod checkpoints;
 mod leading;
 mod trouble;
 
@@ -60,9 +59,9 @@ type Outcome<R> = Result<R, Error>;
 trait Work<R>: FnMut(&mut dyn Store) -> Outcome<R> + Send + 'static {}
 impl<R, F: FnMut(&mut dyn Store) -> Outcome<R> + Send + 'static> Work<R> for F {}
 
-/// A run of a job of this name.
-fn new(name: impl Into<String>) -> NewRun {
-    NewRun {
+/// Inserts a run of a job of this name.
+fn insert(name: impl Into<String>) -> impl Work<RunId> {
+    let new = NewRun {
         kind: Kind {
             queue: "default".into(),
             job: name.into().into(),
@@ -74,11 +73,7 @@ fn new(name: impl Into<String>) -> NewRun {
         payload: Vec::new(),
         options: None,
         unique: None,
-    }
-}
-
-fn insert(name: impl Into<String>) -> impl Work<RunId> {
-    let new = new(name);
+    };
     move |store| Ok(store.insert(&new, NOW)?.id)
 }
 

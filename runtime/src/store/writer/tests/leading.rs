@@ -61,7 +61,7 @@ async fn who_came_while_a_task_led_is_served_by_the_thread() {
     let mut answer = writer.shared.push(1, leader).unwrap();
     writer.shared.lead_on_task();
     assert!(answer.try_recv().is_err(), "there is one leader");
-    writer.shared.step_down(Vec::new());
+    writer.shared.step_down(Vec::new(), false);
     let by = in_time(answer).await.unwrap().unwrap();
     assert_eq!(by.as_deref(), Some(THREAD));
 }
@@ -71,7 +71,7 @@ async fn who_pushed_and_comes_after_the_leader_is_gone_leads() {
     let writer = in_memory();
     a_task_leads(&writer);
     let answer = writer.shared.push(1, leader).unwrap();
-    writer.shared.step_down(Vec::new());
+    writer.shared.step_down(Vec::new(), false);
     assert!(writer.shared.lock().leader == Leader::Nobody);
     writer.shared.lead_on_task();
     let by = in_time(answer).await.unwrap().unwrap();
@@ -87,7 +87,7 @@ async fn who_is_dropped_while_a_task_leads_is_served_by_the_thread() {
         told.send(()).unwrap();
         Ok(())
     }));
-    writer.shared.step_down(Vec::new());
+    writer.shared.step_down(Vec::new(), false);
     hear.recv_timeout(FORGOTTEN).unwrap();
 }
 
@@ -96,7 +96,7 @@ async fn who_relies_on_a_leader_that_has_taken_its_command_wakes_nobody() {
     let writer = in_memory();
     a_task_leads(&writer);
     writer.shared.lead_on_task();
-    writer.shared.step_down(Vec::new());
+    writer.shared.step_down(Vec::new(), false);
     assert!(writer.shared.lock().leader == Leader::Nobody);
     assert!(!writer.shared.lock().relied);
 }
@@ -113,7 +113,7 @@ fn a_task_that_led_while_the_writer_was_closed_leaves_the_end_to_the_thread() {
     let answer = writer.shared.push(1, insert("a")).unwrap();
     // As `close` does; its bell rings for a thread that may not lead yet.
     writer.shared.lock().closed = true;
-    writer.shared.step_down(Vec::new());
+    writer.shared.step_down(Vec::new(), false);
     assert_eq!(received(answer).unwrap().unwrap(), RunId(1));
     writer.close();
 }
@@ -127,7 +127,7 @@ fn what_a_task_could_not_begin_goes_before_what_came_meanwhile() {
     }
     let left = writer.shared.lock().take();
     let last = writer.shared.push(1, insert("c")).unwrap();
-    writer.shared.step_down(left);
+    writer.shared.step_down(left, false);
     received(last).unwrap().unwrap();
     assert_eq!(writer.call_blocking(0, stored).unwrap(), ["a", "b", "c"]);
 }
