@@ -223,9 +223,7 @@ async fn whoever_joins_hears_of_an_end_in_another_process() -> Result {
         scene.audience.hears(word).await;
         joiners.push(tokio::spawn(async move { joined(&run).await }));
     }
-    // It listens to other processes after its first look.
-    all_wait().await;
-    clock.advance(millis(20));
+    // It listens to other processes 20 ms after its first look, which is another thread's.
     let folder = scene.folder.path().join("jobs.db-afterhours.wake");
     let listens = async {
         let is_there = || -> std::io::Result<bool> {
@@ -233,7 +231,8 @@ async fn whoever_joins_hears_of_an_end_in_another_process() -> Result {
             Ok(names.any(|entry| entry.file_name().to_string_lossy().starts_with('j')))
         };
         while !is_there()? {
-            tokio::task::yield_now().await;
+            clock.advance(millis(20));
+            all_wait().await;
         }
         Ok::<_, std::io::Error>(())
     };

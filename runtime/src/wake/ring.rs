@@ -6,7 +6,7 @@ use super::folder::Stand;
 use super::word::{Call, MOST_ENDS, Word};
 use crate::run::RunId;
 
-/// A change in the same tick of the file system's clock as a reading does not show, so it is read once more after this.
+/// A change in the same tick of the file system's clock as a reading does not show, so for so long each call reads again.
 const SETTLES: Duration = Duration::from_millis(50);
 /// So many ends are kept for a socket that is full; whoever waits for more finds them when it looks by itself.
 const MOST_OWED: usize = 10_000;
@@ -43,7 +43,9 @@ pub(super) struct Ring {
 #[derive(Debug)]
 struct Reading {
     stand: Stand,
-    at: Instant,
+    /// When it was first found to stand like this.
+    since: Instant,
+    /// It was read long enough after that.
     is_settled: bool,
 }
 
@@ -56,20 +58,19 @@ struct Joiner {
 
 impl Ring {
     /// Whether the folder must be read, which now stands like this.
-    pub(super) fn is_behind(&self, stand: Stand, now: Instant) -> bool {
-        let Some(read) = self.read.as_ref().filter(|read| read.stand == stand) else {
-            return true;
-        };
-        !read.is_settled && now.duration_since(read.at) >= SETTLES
+    pub(super) fn is_behind(&self, stand: Stand) -> bool {
+        let read = self.read.as_ref().filter(|read| read.stand == stand);
+        read.is_none_or(|read| !read.is_settled)
     }
 
     /// Takes in what is in the folder, which stood like this before it was read.
     pub(super) fn read(&mut self, names: Vec<String>, stand: Stand, now: Instant) {
-        let is_settled = self.read.as_ref().is_some_and(|read| read.stand == stand);
+        let before = self.read.as_ref().filter(|read| read.stand == stand);
+        let since = before.map_or(now, |read| read.since);
         self.read = Some(Reading {
             stand,
-            at: now,
-            is_settled,
+            since,
+            is_settled: now.duration_since(since) >= SETTLES,
         });
         self.own.retain(|name| names.contains(name));
         let (mut workers, others): (Vec<_>, Vec<_>) =
@@ -324,13 +325,15 @@ mod tests {
         let now = Instant::now();
         let (old, new) = (Stand::default(), Stand::of(1));
         let mut ring = Ring::default();
-        assert!(ring.is_behind(old, now));
-        ring.read(Vec::new(), old, now);
-        assert!(!ring.is_behind(old, now));
-        assert!(ring.is_behind(new, now));
-        assert!(ring.is_behind(old, now + SETTLES));
+        assert!(ring.is_behind(old));
+        for soon in [0, 1, 49] {
+            ring.read(Vec::new(), old, now + Duration::from_millis(soon));
+            assert!(ring.is_behind(old), "a change may not show yet");
+        }
         ring.read(Vec::new(), old, now + SETTLES);
-        assert!(!ring.is_behind(old, now + 100 * SETTLES));
-        assert!(ring.is_behind(new, now + SETTLES));
+        assert!(!ring.is_behind(old));
+        assert!(ring.is_behind(new));
+        ring.read(Vec::new(), new, now + 2 * SETTLES);
+        assert!(ring.is_behind(new), "it has just changed");
     }
 }

@@ -153,7 +153,7 @@ impl Others {
         match self.folder.look() {
             Found::Trusted(stand) => {
                 let now = Instant::now();
-                if ring.is_behind(stand, now) {
+                if ring.is_behind(stand) {
                     ring.read(self.names(), stand, now);
                 }
                 return Some(ring);

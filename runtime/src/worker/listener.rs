@@ -52,14 +52,20 @@ async fn listen(shared: &Shared, ear: Option<&Ear>) {
 async fn pass_by(shared: &Shared, call: Call) {
     if !call.is_empty() {
         shared.sleeper.pass_on(call);
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
     }
+}
+
+/// By a clock that nobody can let stand still: whoever pauses hears nothing, not even that a run is to end.
+async fn pause() {
+    // Without a thread, as when the runtime shuts down, there is nobody to call either.
+    let _ = tokio::task::spawn_blocking(|| std::thread::sleep(PAUSE)).await;
 }
 
 async fn pass_on(shared: &Shared, ear: Option<&Ear>) {
     loop {
         let call = shared.sleeper.to_pass().await;
         shared.client().wakes().pass_on(call, ear);
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
     }
 }

@@ -3,6 +3,7 @@
 mod cancel;
 mod claim;
 mod effects;
+mod effort;
 mod fencing;
 mod insert;
 mod limits;

@@ -157,6 +157,11 @@ impl Core {
         &self.conn
     }
 
+    #[cfg(test)]
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.conn
+    }
+
     /// For tests with many short lives: as new, but for the statements that are compiled already.
     #[cfg(test)]
     pub(crate) fn empty(&mut self) {

@@ -12,7 +12,8 @@ use crate::store::KeepCaps;
 const CUTOFF: &str = "
     SELECT expires, id FROM afterhours_runs WHERE state = ?1 AND expires IS NOT NULL
     ORDER BY expires DESC, id DESC LIMIT 1 OFFSET ?2";
-/// The row with the highest id stays, so that its id is not given out again.
+/// The row with the highest id stays, so that its id is not given out again. With the pluses SQLite does not look at all
+/// rows in the order of their ids.
 const EXPIRED: &str = "
     SELECT id FROM afterhours_runs INDEXED BY afterhours_finished
     WHERE state = ?1 AND expires <= ?2 AND (expires < ?2 OR +id <= ?3) AND +id < (SELECT max(id) FROM afterhours_runs)
