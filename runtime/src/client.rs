@@ -20,7 +20,7 @@ use crate::run::{AttemptRecord, RunId};
 use crate::sizes;
 use crate::store::sqlite::{Location, Settings, check_file, lock_holder, open_writer, with_suffix};
 use crate::store::writer::{OnCommit, Writer};
-use crate::store::{Effects, Inserted, NewRun, RunView, Store, WorkerRow};
+use crate::store::{Cutoffs, Effects, Inserted, KeepCaps, NewRun, RunView, Store, WorkerRow};
 use crate::wake::Wakes;
 
 /// A handle to one store: clone it freely.
@@ -293,11 +293,31 @@ impl Client {
         ))
     }
 
+    /// The WAL; `None` in memory.
+    pub(crate) fn wal(&self) -> Option<PathBuf> {
+        match &self.0.location {
+            Location::File(path) => Some(with_suffix(path, "-wal")),
+            Location::Memory => None,
+        }
+    }
+
     /// The workers that are registered.
     pub(crate) async fn workers(&self) -> Result<Vec<WorkerRow>, Error> {
         match &self.0.readers {
             Some(readers) => readers.read(crate::store::sqlite::workers::list).await,
             None => self.write(0, |store| store.workers()).await,
+        }
+    }
+
+    /// Which finished runs are too many.
+    pub(crate) async fn cutoffs(&self, caps: KeepCaps) -> Result<Cutoffs, Error> {
+        match &self.0.readers {
+            Some(readers) => {
+                readers
+                    .read(move |conn| crate::store::sqlite::prune::cutoffs(conn, caps))
+                    .await
+            }
+            None => self.write(0, move |store| store.cutoffs(caps)).await,
         }
     }
 
@@ -339,7 +359,7 @@ impl Client {
         self.must_take_runs()?;
         let now = self.now();
         let (job, queue) = (run.kind.job.clone(), run.kind.queue.clone());
-        let inserted = self.write(1, move |store| store.insert(&run, now)).await?;
+        let inserted = self.0.writer.insert(run, now).await?;
         let id = inserted.id;
         if inserted.is_duplicate {
             tracing::debug!(target: "afterhours", job = &*job, %id, "not enqueued: a twin keeps it out");
@@ -363,7 +383,8 @@ impl Client {
         self.must_take_runs()?;
         let now = self.now();
         self.write(runs.len(), move |store| {
-            runs.iter().map(|run| store.insert(run, now)).collect()
+            let runs: Vec<_> = runs.iter().map(|run| (run, now)).collect();
+            store.insert_all(&runs)
         })
         .await
     }

@@ -253,6 +253,11 @@ impl Error {
         matches!(self, Self::Busy { .. } | Self::DiskFull)
     }
 
+    /// Whether the store will not take anything any more, however often it is tried.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(self, Self::Closed | Self::FileReplaced { .. })
+    }
+
     /// Whether the run may have been stored although the call failed.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
@@ -297,9 +302,35 @@ fn called(holder: Option<&LockHolder>) -> String {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
-            _ => Self::Store(error),
+        let is_full = match &error {
+            // On a file system in memory the shared part of the WAL is what first finds no room.
+            rusqlite::Error::SqliteFailure(code, _) => {
+                code.code == rusqlite::ErrorCode::DiskFull
+                    || code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }
+            _ => false,
+        };
+        if is_full {
+            Self::DiskFull
+        } else {
+            Self::Store(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    fn of(code: i32) -> Error {
+        rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None).into()
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised_wherever_it_is_met() {
+        use rusqlite::ffi::{SQLITE_FULL, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+        assert!(matches!(of(SQLITE_FULL), Error::DiskFull));
+        assert!(matches!(of(SQLITE_IOERR_SHMSIZE), Error::DiskFull));
+        assert!(matches!(of(SQLITE_IOERR_WRITE), Error::Store(_)));
     }
 }

@@ -52,6 +52,7 @@ mod schedules;
 mod sizes;
 mod slot;
 mod states;
+mod stats;
 mod store;
 mod ticks;
 mod wake;
@@ -82,6 +83,7 @@ pub use perform::{Perform, Prepared};
 pub use retry::Backoff;
 pub use run::{AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, Status};
 pub use schedules::{NewSchedule, Schedule, ScheduleState};
+pub use stats::Stats;
 pub use worker::{RunningWorker, Worker, WorkerBuilder};
 
 /// Compiles and runs the code blocks of the README.

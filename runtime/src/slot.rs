@@ -20,7 +20,7 @@ pub(crate) struct Slot {
 #[derive(Debug)]
 enum Place {
     /// Freed when it is dropped.
-    Held { _permit: OwnedSemaphorePermit },
+    Held { permit: OwnedSemaphorePermit },
     /// Given to others while the attempt waits for so many other runs.
     Lent { waits: usize },
     /// The attempt is over. Code that it left behind takes no place.
@@ -33,7 +33,7 @@ impl Slot {
         sleeper: Arc<Sleeper>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let place = Mutex::new(Place::Held { _permit: permit });
+        let place = Mutex::new(Place::Held { permit });
         Self {
             semaphore,
             sleeper,
@@ -71,9 +71,12 @@ impl Slot {
         matches!(*self.place(), Place::Over)
     }
 
-    /// Frees the place for good.
-    pub(crate) fn end(&self) {
-        *self.place() = Place::Over;
+    /// Ends the attempt's hold on its place, and hands it out if it is not lent: freed when it is dropped.
+    pub(crate) fn end(&self) -> Option<OwnedSemaphorePermit> {
+        match std::mem::replace(&mut *self.place(), Place::Over) {
+            Place::Held { permit } => Some(permit),
+            Place::Lent { .. } | Place::Over => None,
+        }
     }
 
     fn give(&self) -> Loan<'_> {
@@ -102,7 +105,7 @@ impl Slot {
     fn put(&self, permit: OwnedSemaphorePermit) {
         let mut place = self.place();
         if matches!(*place, Place::Lent { waits: 0 }) {
-            *place = Place::Held { _permit: permit };
+            *place = Place::Held { permit };
         }
     }
 

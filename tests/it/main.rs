@@ -2,6 +2,7 @@
 //!
 //! The jobs of all modules are linked into this one program, so each worker lists those it is for.
 
+mod ahead;
 mod at;
 mod attribute;
 mod bad_files;

@@ -2,12 +2,13 @@
 //! runtime's timers do not fire, so that no worker looks by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use afterhours::{Client, Context, Handle, Job, Result, RunningWorker, Worker, job};
 
 use crate::support::stage::{Audience, Stage, stage};
 use crate::support::time::{StandingTime, all_wait, millis, monday, secs, store_at_rest};
-use crate::support::{Folder, joined, looked, nothing, within};
+use crate::support::{Folder, joined, nothing, within};
 
 #[job(name = "wakes.tell")]
 async fn tell(#[state] stage: &Stage, word: &str) -> Result<String> {
@@ -30,6 +31,12 @@ async fn cancelled(#[state] stage: &Stage, ctx: &Context) {
 
 const ALL: [Job; 3] = [tell::JOB, other::JOB, cancelled::JOB];
 
+/// The queue that one worker alone takes from, beside the one of all.
+fn own_queue() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("own-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
 /// A worker of a client of its own, which has looked and sleeps.
 async fn asleep<const N: usize>(
     client: &Client,
@@ -37,14 +44,18 @@ async fn asleep<const N: usize>(
     stage: &Arc<Stage>,
     concurrency: usize,
 ) -> Result<RunningWorker> {
+    let own = own_queue();
     let worker = Worker::builder(client.clone())
         .jobs(jobs.into_iter().chain([nothing::JOB]))
+        .queues(["default", &own])
         .shared(Arc::clone(stage))
         .concurrency(concurrency)
         .build()?
         .start()
         .await?;
-    looked(client).await?;
+    // If another worker took it, nobody would hear of its end while no timer fires.
+    let look = client.enqueue(nothing::prepare().queue(own)).await?;
+    joined(&look).await?;
     all_wait().await;
     Ok(worker)
 }
@@ -84,11 +95,11 @@ impl Scene {
 
     async fn end(self) -> Result {
         self.stage.go(100);
-        self.time.end().await?;
+        // Before time goes on: as it would skip what the writer's thread takes, the farewells would seem too long.
         for worker in self.workers {
             worker.stop().await?;
         }
-        Ok(())
+        self.time.end().await
     }
 }
 

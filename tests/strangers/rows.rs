@@ -349,6 +349,9 @@ async fn strange_workers_keep_nobody_from_rescuing_the_runs_of_dead_ones() -> Re
     let update = "
         UPDATE afterhours_runs SET state = 2, claim = (500 << 36) + 3, attempts = 1, crashes = -1 WHERE id = ?1";
     bench.write(update, [orphan.id()])?;
+    let taken = "
+        INSERT INTO afterhours_claims (claim, runs, held) SELECT claim, json_array(id), 99 FROM afterhours_runs WHERE id = ?1";
+    bench.write(taken, [orphan.id()])?;
     // The number after the highest is taken from this one.
     bench.write(
         "DELETE FROM afterhours_workers WHERE id = 9223372036854775806",

@@ -69,7 +69,7 @@ pub(crate) struct WorkerId(pub(crate) i64);
 
 /// The number that one claim takes, never used again: the worker's id and a count of its claims. Everything that
 /// is later written for the claimed runs is checked against it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ClaimId(pub(crate) i64);
 
 impl ClaimId {
@@ -348,6 +348,14 @@ pub(crate) struct KeepCaps {
     pub(crate) failed: u32,
 }
 
+/// In each state the newest run that is too many, by the moment it expires and its id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cutoffs {
+    pub(crate) done: Option<(Millis, i64)>,
+    pub(crate) failed: Option<(Millis, i64)>,
+    pub(crate) cancelled: Option<(Millis, i64)>,
+}
+
 /// One run as the store shows it.
 #[derive(Debug, Clone)]
 pub(crate) struct RunView {
@@ -394,13 +402,27 @@ pub(crate) trait Store {
     /// Stores a run, unless a twin keeps it out: one that waits or runs, or whose period lasts.
     fn insert(&mut self, run: &NewRun, now: Now) -> Result<Inserted, Error>;
 
+    /// As [`Store::insert`], for many, in their order.
+    fn insert_all(&mut self, runs: &[(&NewRun, Now)]) -> Result<Vec<Inserted>, Error>;
+
     /// Makes scheduled runs ready whose time has come, then gives out ready runs: by the worker's order of queues,
     /// then priority, then age. Those of a job that has a limit stay where they are while it is reached, and suspects
     /// while the worker has one at work.
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error>;
 
-    /// Writes how a claimed run ended. False if the claim no longer holds: then nothing is written.
-    fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error>;
+    /// Writes how claimed runs ended. Returns those whose claim no longer holds: of them nothing is written.
+    fn settle_all(
+        &mut self,
+        settlements: &[Settlement],
+        now: Now,
+    ) -> Result<Vec<(RunId, ClaimId)>, Error>;
+
+    /// As [`Store::settle_all`], for one; false if its claim no longer holds.
+    #[cfg(test)]
+    fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
+        let lost = self.settle_all(std::slice::from_ref(settlement), now)?;
+        Ok(lost.is_empty())
+    }
 
     /// Ends a run that waits, and asks one that runs to end: then nothing follows its attempt, and it ends as
     /// cancelled, unless the attempt succeeds. False if the run has ended already, or never was.
@@ -468,8 +490,14 @@ pub(crate) trait Store {
     /// Enqueues a run of a schedule outside of its ticks, which are not disturbed.
     fn run_now(&mut self, name: &str, now: Now) -> Result<Option<Inserted>, Error>;
 
+    /// Which finished runs are too many. Looks at as many as may stay.
+    fn cutoffs(&mut self, caps: KeepCaps) -> Result<Cutoffs, Error>;
+
     /// Deletes at most `limit` finished runs whose time is over or that are too many.
-    fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error>;
+    fn prune(&mut self, limit: u32, cutoffs: &Cutoffs, now: Now) -> Result<u32, Error>;
+
+    /// Gives back some of the space that is not used, if it is much; true if more can follow.
+    fn shrink(&mut self) -> Result<bool, Error>;
 
     /// One run, if it exists.
     fn run(&mut self, id: RunId, now: Now) -> Result<Option<RunView>, Error>;

@@ -2,7 +2,10 @@
 //! one transaction, answers, then wakes. A task leads on its own thread if nobody else does and nothing would make
 //! it wait; else the named writer thread leads. One bad command fails alone.
 
+mod checkpoints;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, Wake, Waker};
 use std::thread::{JoinHandle, Thread, current, park};
@@ -11,13 +14,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tracing::Span;
 
-use super::sqlite::{BeginError, Core, Settings};
-use super::{Effects, Store};
+use self::checkpoints::Checkpoints;
+use super::sqlite::{BeginError, Core, Haste, Settings};
+use super::{Effects, Inserted, NewRun, Store};
+use crate::clock::Now;
 use crate::error::Error;
 use crate::failpoint;
 
 /// A task commits at most so many rows on a thread of the runtime.
 const TASK_ROWS: usize = 512;
+/// A command of so many rows is worth a commit of its own.
+const ENOUGH_ROWS: usize = 64;
 
 /// Who hears of commits.
 pub(crate) trait OnCommit: Send + Sync {
@@ -41,6 +48,7 @@ struct Shared {
     /// Locked by the leader alone; gone once the writer is closed.
     core: Mutex<Option<Core>>,
     on_commit: Box<dyn OnCommit>,
+    checkpoints: Checkpoints,
     /// Whether every commit is an fsync, which no runtime thread should wait for.
     full: bool,
     /// How long a command waits for another process's write transaction.
@@ -54,6 +62,10 @@ struct Mailbox {
     leader: Leader,
     /// Someone found a leader at work and relies on whoever leads next.
     relied: bool,
+    /// Most of the WAL is checkpointed; the thread is to end it.
+    end_checkpoint: bool,
+    /// Too much is in the WAL; the thread is to checkpoint it before it goes on.
+    catch_up: bool,
     closed: bool,
 }
 
@@ -68,6 +80,10 @@ enum Leader {
 /// Something to do inside a transaction, possibly more than once, with an answer after the commit.
 trait Command: Send {
     fn run(&mut self, store: &mut Core) -> Result<(), Error>;
+    /// Itself, if it is an insert of one run: those that come together are done together.
+    fn as_insert(&mut self) -> Option<&mut Insert> {
+        None
+    }
     fn answer(self: Box<Self>, outcome: Result<(), Error>);
 }
 
@@ -96,6 +112,31 @@ where
     }
 }
 
+/// As most commands are.
+struct Insert {
+    run: NewRun,
+    now: Now,
+    inserted: Option<Inserted>,
+    reply: oneshot::Sender<Result<Inserted, Error>>,
+}
+
+impl Command for Insert {
+    fn run(&mut self, store: &mut Core) -> Result<(), Error> {
+        self.inserted = Some(store.insert(&self.run, self.now)?);
+        Ok(())
+    }
+
+    fn as_insert(&mut self) -> Option<&mut Self> {
+        Some(self)
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
+        let inserted = outcome.and_then(|()| self.inserted.ok_or(Error::Closed));
+        // Nobody waits any more if the caller's future was dropped.
+        let _ = self.reply.send(inserted);
+    }
+}
+
 impl Writer {
     pub(crate) fn start(
         core: Core,
@@ -105,6 +146,7 @@ impl Writer {
         let shared = Arc::new(Shared {
             mailbox: Mutex::default(),
             bell: Condvar::new(),
+            checkpoints: Checkpoints::new(core.path().map(Path::to_owned), settings),
             core: Mutex::new(Some(core)),
             on_commit,
             full: settings.full,
@@ -134,11 +176,36 @@ impl Writer {
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
         R: Send + 'static,
     {
-        let reply = self.shared.push(rows, work)?;
+        let (command, reply) = typed(work);
+        self.shared.push(rows, command)?;
+        self.led(rows, reply).await
+    }
+
+    /// Inserts a run in the next transaction, together with what others insert.
+    pub(crate) async fn insert(&self, run: NewRun, now: Now) -> Result<Inserted, Error> {
+        let (reply, answer) = oneshot::channel();
+        let command = Insert {
+            run,
+            now,
+            inserted: None,
+            reply,
+        };
+        self.shared.push(1, Box::new(command))?;
+        self.led(1, answer).await
+    }
+
+    /// Sees to it that somebody commits what was pushed, and waits for the answer.
+    async fn led<R>(
+        &self,
+        rows: usize,
+        reply: oneshot::Receiver<Result<R, Error>>,
+    ) -> Result<R, Error> {
         // A future that is dropped before it led must not leave its command behind.
         let unled = HandOver(&self.shared);
-        // Lets other tasks put their commands beside ours, so that one commit serves all.
-        tokio::task::yield_now().await;
+        if rows < ENOUGH_ROWS {
+            // Lets other tasks put their commands beside ours, so that one commit serves all.
+            tokio::task::yield_now().await;
+        }
         std::mem::forget(unled);
         self.shared.lead_on_task();
         reply.await.unwrap_or(Err(Error::Closed))
@@ -151,7 +218,8 @@ impl Writer {
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
         R: Send + 'static,
     {
-        let reply = self.shared.push(rows, work)?;
+        let (command, reply) = typed(work);
+        self.shared.push(rows, command)?;
         self.shared.hand_over();
         block_on(reply).unwrap_or(Err(Error::Closed))
     }
@@ -167,6 +235,7 @@ impl Writer {
             // A panic on the thread has been printed by the panic hook; there is nothing to add.
             let _ = thread.join();
         }
+        self.shared.checkpoints.end();
     }
 }
 
@@ -189,25 +258,14 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push<R, F>(&self, rows: usize, work: F) -> Result<oneshot::Receiver<Result<R, Error>>, Error>
-    where
-        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
-        R: Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let command = Box::new(Typed {
-            work,
-            value: None,
-            reply,
-            span: Span::current(),
-        });
+    fn push(&self, rows: usize, command: Box<dyn Command>) -> Result<(), Error> {
         let mut mailbox = self.lock();
         if mailbox.closed {
             return Err(Error::Closed);
         }
         mailbox.waiting.push(command);
         mailbox.rows += rows;
-        Ok(answer)
+        Ok(())
     }
 
     /// Makes the thread lead, unless someone leads already: then that one hands over.
@@ -224,8 +282,17 @@ impl Shared {
         self.bell.notify_one();
     }
 
+    /// Makes the thread end a checkpoint of the WAL, at the next boundary between two transactions.
+    fn end_checkpoint(&self) {
+        let mut mailbox = self.lock();
+        mailbox.end_checkpoint = true;
+        if mailbox.leader == Leader::Nobody {
+            self.ring(&mut mailbox);
+        }
+    }
+
     /// Commits what waits on this thread, if nobody leads and it will not have to wait.
-    fn lead_on_task(&self) {
+    fn lead_on_task(self: &Arc<Self>) {
         let batch = {
             let mut mailbox = self.lock();
             if mailbox.leader != Leader::Nobody {
@@ -247,17 +314,19 @@ impl Shared {
             Some(core) => self.commit(core, batch, Duration::ZERO),
             None => fail(batch, &Error::Closed),
         };
-        let checkpoint = core.as_ref().is_some_and(Core::wants_checkpoint);
+        if let Some(core) = core.as_ref() {
+            self.look_after_wal(core);
+        }
         drop(core);
         std::mem::forget(leadership);
-        self.step_down(left, checkpoint);
+        self.step_down(left);
         self.on_commit.afterwards();
     }
 
     /// Ends a task's leadership. The thread goes on if somebody relies on it, or if there is something to wait for.
-    fn step_down(&self, left: Vec<Box<dyn Command>>, checkpoint: bool) {
+    fn step_down(&self, left: Vec<Box<dyn Command>>) {
         let mut mailbox = self.lock();
-        let must_go_on = !left.is_empty() || checkpoint || mailbox.closed;
+        let must_go_on = !left.is_empty() || mailbox.has_errand() || mailbox.closed;
         mailbox.waiting.splice(0..0, left);
         let relied = std::mem::take(&mut mailbox.relied) && !mailbox.waiting.is_empty();
         if must_go_on || relied {
@@ -268,9 +337,9 @@ impl Shared {
         }
     }
 
-    fn lead_on_thread(&self) {
+    fn lead_on_thread(self: &Arc<Self>) {
         loop {
-            let batch = {
+            let (batch, end_checkpoint, catch_up) = {
                 let mut mailbox = self.lock();
                 while mailbox.leader != Leader::Thread
                     && !(mailbox.closed && mailbox.leader == Leader::Nobody)
@@ -281,7 +350,9 @@ impl Shared {
                         .unwrap_or_else(PoisonError::into_inner);
                 }
                 mailbox.leader = Leader::Thread;
-                mailbox.take()
+                let end_checkpoint = std::mem::take(&mut mailbox.end_checkpoint);
+                let catch_up = std::mem::take(&mut mailbox.catch_up);
+                (mailbox.take(), end_checkpoint, catch_up)
             };
             let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(open) = core.as_mut() else {
@@ -292,21 +363,33 @@ impl Shared {
             if !left.is_empty() {
                 fail(left, &open.busy(self.patience));
             }
-            // Before a checkpoint, which takes its time.
             self.on_commit.afterwards();
-            if open.wants_checkpoint() {
-                open.checkpoint();
+            if catch_up {
+                self.checkpoints.end();
+                open.catch_up();
+            } else if end_checkpoint {
+                open.end_checkpoint();
             }
+            self.look_after_wal(open);
             if self.rest(&mut core) {
                 return;
             }
         }
     }
 
+    /// Called by the leader, between two transactions.
+    fn look_after_wal(self: &Arc<Self>, core: &Core) {
+        match core.wants_checkpoint() {
+            Haste::No => {}
+            Haste::Soon => self.checkpoints.begin(self),
+            Haste::First => self.lock().catch_up = true,
+        }
+    }
+
     /// Ends the thread's leadership if nothing waits; true if that was the end of the writer.
     fn rest(&self, core: &mut Option<Core>) -> bool {
         let mut mailbox = self.lock();
-        if !mailbox.waiting.is_empty() {
+        if !mailbox.waiting.is_empty() || mailbox.has_errand() && !mailbox.closed {
             return false;
         }
         mailbox.relied = false;
@@ -344,11 +427,13 @@ impl Shared {
         mut batch: Vec<Box<dyn Command>>,
         patience: Duration,
     ) -> Vec<Box<dyn Command>> {
-        for at in 0..batch.len() {
-            let command = &mut batch[at];
+        let mut at = 0;
+        while at < batch.len() {
+            let next = &mut batch[at..];
             // A panic is the command's own, not that of the task which happens to lead.
-            let ran = catch_unwind(AssertUnwindSafe(|| command.run(core)));
-            if let Ok(Ok(())) = ran {
+            let ran = catch_unwind(AssertUnwindSafe(|| run_next(core, next)));
+            if let Ok(Ok(ran)) = ran {
+                at += ran;
                 continue;
             }
             core.rollback();
@@ -392,6 +477,11 @@ impl Shared {
 }
 
 impl Mailbox {
+    /// Whether the thread has something to do for the WAL.
+    fn has_errand(&self) -> bool {
+        self.end_checkpoint || self.catch_up
+    }
+
     fn take(&mut self) -> Vec<Box<dyn Command>> {
         self.rows = 0;
         std::mem::take(&mut self.waiting)
@@ -403,7 +493,7 @@ struct Leadership<'a>(&'a Shared);
 
 impl Drop for Leadership<'_> {
     fn drop(&mut self) {
-        self.0.step_down(Vec::new(), true);
+        self.0.ring(&mut self.0.lock());
     }
 }
 
@@ -441,6 +531,44 @@ fn begin(core: &mut Core, patience: Duration) -> Result<(), BeginError> {
             outcome => return outcome,
         }
     }
+}
+
+/// Runs the next command, or all inserts up to the next other one, and returns how many that were.
+fn run_next(core: &mut Core, commands: &mut [Box<dyn Command>]) -> Result<usize, Error> {
+    let mut inserts: Vec<_> = commands
+        .iter_mut()
+        .map_while(|command| command.as_insert())
+        .collect();
+    if inserts.len() > 1 {
+        let runs: Vec<_> = inserts
+            .iter()
+            .map(|insert| (&insert.run, insert.now))
+            .collect();
+        let inserted = core.insert_all(&runs)?;
+        for (insert, inserted) in inserts.iter_mut().zip(&inserted) {
+            insert.inserted = Some(*inserted);
+        }
+        return Ok(inserted.len());
+    }
+    match commands {
+        [next, ..] => next.run(core).map(|()| 1),
+        [] => Ok(0),
+    }
+}
+
+fn typed<R, F>(work: F) -> (Box<dyn Command>, oneshot::Receiver<Result<R, Error>>)
+where
+    F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+    R: Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let command = Typed {
+        work,
+        value: None,
+        reply,
+        span: Span::current(),
+    };
+    (Box::new(command), answer)
 }
 
 /// Answers all with the same error; nothing is left.

@@ -25,12 +25,38 @@ use crate::sizes::{check_result, shorten};
 use crate::slot::Slot;
 use crate::store::{ClaimedRun, Ending};
 
-/// Executes a claimed run on a task of its own.
+/// Executes a claimed run on a task of its own, and then, in the same place, those that are claimed ahead.
 pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemaphorePermit) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let mut next = Some((run, place));
+        while let Some((run, place)) = next {
+            let place = execute_one(&shared, run, place).await;
+            // One whose place is lent goes on without.
+            let ahead = place.as_ref().and_then(|_| shared.next_ahead());
+            if ahead.as_ref().is_some_and(|next| next.is_few) {
+                shared.sleeper.wake();
+                // To the claimer, while other threads go on.
+                tokio::task::yield_now().await;
+            } else {
+                // Attempts that never wait would keep this thread from all other tasks.
+                tokio::task::coop::consume_budget().await;
+            }
+            next = ahead.map(|next| next.run).zip(place);
+        }
+        // Now that the place is free.
+        shared.sleeper.wake();
+    });
+}
+
+/// Gives back the place, if it is not lent.
+async fn execute_one(
+    shared: &Arc<Shared>,
+    run: ClaimedRun,
+    place: OwnedSemaphorePermit,
+) -> Option<OwnedSemaphorePermit> {
     // Only known kinds are claimed.
-    let Some(job) = shared.plan.registry.get(&run.kind.job) else {
-        return;
-    };
+    let job = shared.plan.registry.get(&run.kind.job)?;
     let options = Options::from_stored(run.options.as_deref());
     let policy = Policy::of(job, &options);
     let context = context(shared, run, job, &policy, options.tags, place);
@@ -43,8 +69,11 @@ pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemapho
         queue = context.queue(),
         attempt = context.attempt(),
     );
-    let attempt = attempt(Arc::clone(shared), job, policy, context.clone());
-    tokio::spawn(CURRENT.scope(context, attempt).instrument(span));
+    let attempt = attempt(shared, job, policy, &context);
+    CURRENT
+        .scope(context.clone(), attempt)
+        .instrument(span)
+        .await
 }
 
 fn context(
@@ -78,22 +107,28 @@ fn context(
     })
 }
 
-async fn attempt(shared: Arc<Shared>, job: &'static JobDef, policy: Policy, context: Context) {
+async fn attempt(
+    shared: &Shared,
+    job: &'static JobDef,
+    policy: Policy,
+    context: &Context,
+) -> Option<OwnedSemaphorePermit> {
     failpoint::reached("before-attempt");
-    let end = perform(&shared, job, &policy, &context).await;
+    let end = perform(shared, job, &policy, context).await;
     failpoint::reached("after-attempt");
     // The next run can be claimed in the transaction that writes this one's end.
-    context.inner().slot.end();
+    let place = context.inner().slot.end();
     // The text and the destructor of an error are the job's code too.
     let ending = catch_unwind(AssertUnwindSafe(|| {
-        ending(&shared, job, &policy, &context, end)
+        ending(shared, job, &policy, context, end)
     }))
     .unwrap_or_else(|panic| {
         let error = format!("panicked: {}", panic_text(&*panic));
-        failed_attempt(&shared, &policy, &context, AttemptOutcome::Panic, error)
+        failed_attempt(shared, &policy, context, AttemptOutcome::Panic, error)
     });
     tell(&ending);
-    shared.end(&context, ending);
+    shared.end(context, ending);
+    place
 }
 
 /// How an attempt ended.

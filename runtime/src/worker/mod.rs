@@ -1,16 +1,19 @@
 //! The process that executes: claims runs, fires schedules, looks after the store, and stops in good order.
 
 mod agenda;
+mod ahead;
 mod builder;
 mod claimer;
 mod execute;
 mod listener;
 mod looker;
 mod maintain;
+mod pruner;
 mod pulse;
 mod rescuer;
 mod schedule;
 mod scheduler;
+mod settler;
 mod shared;
 mod shutdown;
 mod stillness;
@@ -106,15 +109,18 @@ impl Worker {
         let ear = listener::open(&shared);
         let listener = tokio::spawn(listener::run(Arc::clone(&shared), ear));
         let claimer = tokio::spawn(claimer::run(Arc::clone(&shared)));
+        let settler = tokio::spawn(settler::run(Arc::clone(&shared)));
         let services = vec![
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
             tokio::spawn(maintain::run(Arc::clone(&shared))),
+            tokio::spawn(pruner::run(Arc::clone(&shared))),
         ];
         tracing::info!(target: "afterhours", worker = shared.id().0, concurrency = shared.concurrency(), "worker started");
         Ok(RunningWorker {
             running: Some(Running {
                 shared,
                 claimer,
+                settler,
                 services,
                 listener,
             }),
@@ -141,6 +147,8 @@ struct Running {
     shared: Arc<Shared>,
     /// Ends after the last attempt.
     claimer: JoinHandle<()>,
+    /// Ends when the last attempt's end is written.
+    settler: JoinHandle<()>,
     /// End when the worker drains.
     services: Vec<JoinHandle<()>>,
     /// Aborted at the end: until then, calls are passed on and attempts can be cancelled.

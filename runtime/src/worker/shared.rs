@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
+use super::ahead::{Ahead, Next};
 use super::pulse;
 use super::schedule::Seat;
 use super::scheduler::Own;
@@ -86,9 +87,6 @@ pub(super) enum Phase {
     Aborting,
 }
 
-/// Ends of attempts, shared with the transaction that writes them.
-pub(super) type Ended = Arc<[Settlement]>;
-
 pub(super) struct Shared {
     pub(super) plan: Plan,
     /// Another one after it was given up.
@@ -107,8 +105,13 @@ pub(super) struct Shared {
     pub(super) sleeper: Arc<Sleeper>,
     phase: watch::Sender<Phase>,
     active: Mutex<HashMap<(RunId, ClaimId), Context>>,
-    /// How attempts ended that the claimer has not yet written down.
+    pub(super) ahead: Ahead,
+    /// How attempts ended that the settler has not yet written down.
     outbox: Mutex<Vec<Settlement>>,
+    /// Told of each of these.
+    ends: Notify,
+    /// How many attempts have ended since the claimer has asked.
+    counted: AtomicUsize,
     /// Changes whenever an attempt has ended and is written down.
     ended: watch::Sender<()>,
 }
@@ -160,7 +163,10 @@ impl Shared {
             sleeper: client.wakes().join(),
             phase: watch::Sender::new(Phase::Working),
             active: Mutex::default(),
+            ahead: Ahead::default(),
             outbox: Mutex::default(),
+            ends: Notify::new(),
+            counted: AtomicUsize::new(0),
             ended: watch::Sender::new(()),
             plan,
         });
@@ -209,9 +215,9 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether attempts are at work, or their ends not yet written down.
+    /// Whether runs are claimed: attempts are at work, or wait for a place, or their ends are not yet written down.
     pub(super) fn is_at_work(&self) -> bool {
-        !self.active().is_empty()
+        !self.active().is_empty() || !self.ahead.is_empty()
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -279,8 +285,9 @@ impl Shared {
             *current = phase.max(*current);
             later
         });
-        // The claimer looks at the phase when it is awake.
+        // Claimer and settler look at the phase when they are awake.
         self.sleeper.wake();
+        self.ends.notify_one();
     }
 
     pub(super) fn has_entered(&self, phase: Phase) -> bool {
@@ -321,25 +328,59 @@ impl Shared {
         }
     }
 
-    /// Takes in how an attempt ended; the claimer writes it down.
+    /// Takes in how an attempt ended; the settler writes it down.
     pub(super) fn end(&self, context: &Context, ending: Ending) {
         let run = &context.inner().run;
-        self.put_back(Settlement {
+        self.outbox().push(Settlement {
             id: run.id,
             claim: run.claim,
             ending,
         });
-        self.sleeper.wake();
+        self.counted.fetch_add(1, Ordering::Relaxed);
+        self.ends.notify_one();
     }
 
-    /// Takes in what could not be written yet.
-    pub(super) fn put_back(&self, settlement: Settlement) {
-        self.outbox().push(settlement);
+    /// How many attempts have ended since this was last asked.
+    pub(super) fn count_ended(&self) -> usize {
+        self.counted.swap(0, Ordering::Relaxed)
+    }
+
+    /// A run that is claimed ahead, for a place that has become free.
+    pub(super) fn next_ahead(&self) -> Option<Next> {
+        loop {
+            if self.has_entered(Phase::Draining) {
+                return None;
+            }
+            let next = self.ahead.take(Instant::now())?;
+            // What was claimed before this worker was given up is another's now.
+            if next.run.claim.worker() == self.id() && !self.given_up.load(Ordering::SeqCst) {
+                return Some(next);
+            }
+        }
+    }
+
+    /// Takes in what is to be written down, for the first time or again.
+    pub(super) fn put_back(&self, ends: Vec<Settlement>) {
+        self.outbox().extend(ends);
+        self.ends.notify_one();
+    }
+
+    /// Waits until an attempt has ended, or for a change of the phase; one that was before the call counts.
+    pub(super) async fn some_end(&self) {
+        self.ends.notified().await;
+    }
+
+    pub(super) fn count_ends(&self) -> usize {
+        self.outbox().len()
+    }
+
+    pub(super) fn has_ends(&self) -> bool {
+        !self.outbox().is_empty()
     }
 
     /// What has ended and is to be written down.
-    pub(super) fn take_ended(&self) -> Ended {
-        std::mem::take(&mut *self.outbox()).into()
+    pub(super) fn take_ends(&self) -> Vec<Settlement> {
+        std::mem::take(&mut *self.outbox())
     }
 
     /// Takes attempts out that are written down.
@@ -353,11 +394,15 @@ impl Shared {
         }
         drop(active);
         self.ended.send_replace(());
+        if self.is_done() {
+            // The claimer ends too.
+            self.sleeper.wake();
+        }
     }
 
-    /// Whether the claimer has nothing more to do, ever.
+    /// Whether nothing is at work, nor ever will be.
     pub(super) fn is_done(&self) -> bool {
-        self.has_entered(Phase::Draining) && self.active().is_empty()
+        self.has_entered(Phase::Draining) && !self.is_at_work()
     }
 
     /// Waits until no attempt is at work.

@@ -44,6 +44,7 @@ async fn farewell(running: Running) -> Result<(), Error> {
     let Running {
         shared,
         claimer,
+        settler,
         services,
         listener,
     } = running;
@@ -54,6 +55,7 @@ async fn farewell(running: Running) -> Result<(), Error> {
     }
     // A claim that was under way is given back before the worker's row goes: without it nobody would look for them.
     let _ = claimer.await;
+    let _ = settler.await;
     // With it goes its socket.
     listener.abort();
     let _ = listener.await;

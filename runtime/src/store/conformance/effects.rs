@@ -118,7 +118,10 @@ fn effects_are_told_once(trial: &mut Trial) {
     trial.settle(&run, failed(HOUR));
     let (_, effects) = trial.watched(|store, _| store.workers());
     assert_nothing(&effects);
-    let (_, effects) = trial.watched(|store, now| store.prune(9, super::NO_CAPS, now));
+    let (_, effects) = trial.watched(|store, now| {
+        let cutoffs = store.cutoffs(super::NO_CAPS)?;
+        store.prune(9, &cutoffs, now)
+    });
     assert_nothing(&effects);
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::sqlite::{SETTINGS, clock};
 use super::{
-    ClaimId, ClaimRequest, HOUR, KeepCaps, Kind, Loss, NewRun, RunId, Unique, every_ending, kind,
-    run, run_of, worker,
+    ClaimId, ClaimRequest, HOUR, KeepCaps, Kind, Loss, NewRun, RunId, Settlement, Unique,
+    every_ending, kind, plain, run, run_of, worker,
 };
 use crate::clock::Now;
 use crate::store::sqlite::{Core, Location, open_writer};
@@ -107,6 +107,11 @@ fn inserting() {
         };
         assert!(store.insert(&twin, NOW).unwrap().is_duplicate);
     });
+    check("insert many", &mut |store| {
+        let runs = vec![run(); 50];
+        let runs: Vec<_> = runs.iter().map(|run| (run, NOW)).collect();
+        store.insert_all(&runs).unwrap();
+    });
 }
 
 #[test]
@@ -121,6 +126,16 @@ fn claiming_and_settling() {
             assert!(store.settle(&super::settlement(run, ending), NOW).unwrap());
         }
     });
+    for keep in [0, HOUR] {
+        check("finish many", &mut |store| {
+            let runs = claim(store, 50, 1);
+            let ends: Vec<Settlement> = runs
+                .iter()
+                .map(|run| super::settlement(run, plain(keep)))
+                .collect();
+            assert_eq!(store.settle_all(&ends, NOW).unwrap(), []);
+        });
+    }
 }
 
 #[test]
@@ -159,7 +174,8 @@ fn looking_after_what_is_left() {
             done: 600,
             failed: 100,
         };
-        assert_eq!(store.prune(50, caps, NOW).unwrap(), 50);
+        let cutoffs = store.cutoffs(caps).unwrap();
+        assert_eq!(store.prune(50, &cutoffs, NOW).unwrap(), 50);
     });
     check("rescue", &mut |store| {
         let worker = store.workers().unwrap().remove(0).id;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     ClaimedRun, Effects, Ending, HOUR, Millis, NewRun, Overlap, Trial, Unique, WorkerId, contract,
-    done, every_ending, failed, retry, run, schedule,
+    done, every_ending, failed, plain, retry, run, schedule,
 };
-use crate::run::RunId;
+use crate::run::{RunId, State};
 use crate::store::{ClaimId, NextDue, Tick};
 
 contract! {
@@ -19,6 +19,7 @@ contract! {
     a_lost_claim_ends_no_run_that_is_asked_to_end
     a_lost_claim_on_a_run_that_left_no_row_changes_nothing
     a_right_claim_changes_something_with_every_ending
+    of_many_ends_that_are_written_at_once_those_without_their_claim_are_told
 }
 
 /// Tries every ending with this claim: each must be refused and leave no trace.
@@ -203,4 +204,62 @@ fn a_right_claim_changes_something_with_every_ending(trial: &mut Trial) {
         assert_ne!(trial.fixture.contents(), before, "{ending:?}");
         trial.within(|store, now| store.cancel(run.id, 0, now));
     }
+}
+
+fn of_many_ends_that_are_written_at_once_those_without_their_claim_are_told(trial: &mut Trial) {
+    let [one, two] = [trial.register(1), trial.register(2)];
+    for _ in 0..10 {
+        trial.insert(&run());
+    }
+    let mut runs = trial.claim(one, 4);
+    runs.extend(trial.claim(two, 4));
+    // These have lost theirs: one waits, one is at work elsewhere, one has ended, and one never held it.
+    assert!(trial.settle(&runs[1], Ending::Release));
+    assert!(trial.settle(&runs[2], retry(trial.now.store)));
+    let again = trial.claim(two, 2);
+    assert_eq!(super::ids(&again), [runs[1].id, runs[2].id]);
+    assert!(trial.settle(&again[0], failed(HOUR)));
+    assert!(trial.settle(&runs[5], plain(HOUR)));
+    let stranger = ClaimedRun {
+        claim: runs[0].claim,
+        ..runs[6].clone()
+    };
+    let due = trial.now.store + 5;
+    let endings = [
+        (&runs[0], plain(HOUR)),
+        (&runs[1], plain(HOUR)),
+        (&runs[2], plain(HOUR)),
+        (&runs[3], plain(2 * HOUR)),
+        (&runs[4], plain(HOUR)),
+        (&runs[5], plain(HOUR)),
+        (&stranger, plain(HOUR)),
+        (&runs[7], retry(due)),
+    ];
+    let settlements = endings.map(|(run, ending)| super::settlement(run, ending));
+    trial.pass(7);
+    let (mut lost, effects) = trial.watched(|store, now| store.settle_all(&settlements, now));
+    lost.sort_unstable();
+    let told = |at: usize| (settlements[at].id, settlements[at].claim);
+    assert_eq!(lost, [told(1), told(2), told(5), told(6)]);
+    let mut finished: Vec<_> = effects.finished.iter().map(|(id, _)| *id).collect();
+    finished.sort_unstable();
+    assert_eq!(finished, [runs[0].id, runs[3].id, runs[4].id]);
+    let states = runs.iter().map(|run| trial.state(run.id).unwrap());
+    assert_eq!(
+        states.collect::<Vec<_>>(),
+        [
+            State::Done,
+            State::Failed,
+            State::Running,
+            State::Done,
+            State::Done,
+            State::Done,
+            State::Running,
+            State::Scheduled,
+        ]
+    );
+    // Each stays as long as its own end says.
+    trial.pass(HOUR);
+    assert_eq!(trial.prune(99, super::NO_CAPS), 4);
+    assert_eq!(trial.state(runs[3].id), Some(State::Done));
 }

@@ -1,8 +1,8 @@
 //! Insert: ids, and ready or scheduled on either clock.
 
 use super::{
-    ClaimedRun, Due, HOUR, NO_CAPS, RunId, State, Trial, cancelled, contract, done, failed, run,
-    run_due,
+    ClaimedRun, Due, HOUR, NO_CAPS, NewRun, RunId, State, Trial, Unique, cancelled, contract, done,
+    failed, kind, run, run_due, run_of,
 };
 
 contract! {
@@ -14,6 +14,7 @@ contract! {
     a_rolled_back_run_was_never_there
     what_was_committed_survives_a_crash_and_what_was_not_is_gone
     a_claimed_run_carries_all_that_was_inserted
+    many_are_inserted_in_their_order_each_as_if_alone
 }
 
 fn ids_increase(trial: &mut Trial) {
@@ -103,4 +104,49 @@ fn a_claimed_run_carries_all_that_was_inserted(trial: &mut Trial) {
         (run.enqueued_at, run.due_at),
         (inserted.wall, inserted.wall + 40)
     );
+}
+
+fn many_are_inserted_in_their_order_each_as_if_alone(trial: &mut Trial) {
+    let later = Due::Store(trial.now.store + HOUR);
+    let due = [Due::Now, later, Due::Wall(trial.now.wall - 5)];
+    let mut runs: Vec<NewRun> = Vec::new();
+    // Long stretches that are alike, and all that can be different between them.
+    for stretch in 0..12_usize {
+        for at in 0..20 {
+            let job = ["a", "b"][stretch / 2 % 2];
+            let mut run = run_of(kind("default", job), i32::try_from(stretch % 3).unwrap());
+            run.payload = vec![u8::try_from(stretch).unwrap(), at];
+            runs.push(run);
+        }
+        let last = runs.last_mut().unwrap();
+        match stretch % 4 {
+            0 => last.due = due[stretch / 4],
+            1 => last.options = Some("{}".to_owned()),
+            2 => {
+                last.unique = Some(Unique {
+                    key: b"twin".to_vec(),
+                    period: None,
+                });
+            }
+            _ => {}
+        }
+    }
+    let (inserted, effects) = trial.watched(|store, now| {
+        let runs: Vec<_> = runs.iter().map(|run| (run, now)).collect();
+        store.insert_all(&runs)
+    });
+    assert_eq!(inserted.len(), runs.len());
+    assert!(effects.ready && effects.scheduled.store.is_some());
+    let contents = trial.fixture.contents();
+    let duplicates = inserted.iter().filter(|one| one.is_duplicate).count();
+    assert_eq!(duplicates, 2, "of three with one key");
+    let new: Vec<_> = inserted.iter().filter(|one| !one.is_duplicate).collect();
+    assert!(new.is_sorted_by(|one, two| one.id < two.id));
+
+    let mut alone = super::sqlite::memory();
+    for (run, many) in runs.iter().zip(&inserted) {
+        let one = alone.within(|store, now| store.insert(run, now));
+        assert_eq!(one, *many);
+    }
+    assert_eq!(alone.fixture.contents(), contents);
 }

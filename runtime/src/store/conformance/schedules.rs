@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     HOUR, Missed, NO_CAPS, NewRun, Origin, Overlap, RunId, ScheduleRow, State, StoredRule, Trial,
-    Unique, contract, done, failed, kind, run, schedule,
+    Unique, contract, done, failed, kind, plain, run, schedule,
 };
 use crate::clock::{Millis, from_millis};
 use crate::run::Status;
@@ -287,6 +287,8 @@ fn how_the_last_run_ended_outlasts_its_row(trial: &mut Trial) {
     for (ending, tick, status) in [
         (done(0), 1000, Status::Done { at }),
         (done(HOUR), 2000, Status::Done { at }),
+        (plain(0), 2100, Status::Done { at }),
+        (plain(HOUR), 2200, Status::Done { at }),
         (
             failed(0),
             3000,

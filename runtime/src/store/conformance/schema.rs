@@ -114,6 +114,46 @@ fn a_fresh_file_can_give_its_pages_back_and_waits_in_wal_mode() {
     assert_eq!(mode, "wal");
 }
 
+/// So many rows that are of no use.
+const PADDING: &str = "
+    CREATE TABLE padding (bytes BLOB);
+    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 6000)
+        INSERT INTO padding SELECT zeroblob(4000) FROM number;
+    DROP TABLE padding;";
+
+#[test]
+fn a_file_with_many_unused_pages_shrinks_in_steps_and_keeps_some() {
+    let (_folder, path) = place();
+    let (mut core, _) = open(&path, &clock()).unwrap();
+    sql(&path, PADDING);
+    let pages = pragma(&path, "page_count");
+    assert!(pages > 6000, "{pages}");
+    let mut steps = 0;
+    loop {
+        core.begin().unwrap();
+        let goes_on = core.shrink().unwrap();
+        core.commit().unwrap();
+        if !goes_on {
+            break;
+        }
+        steps += 1;
+    }
+    let unused = pragma(&path, "freelist_count");
+    assert!((1024 - 256..=1024).contains(&unused), "{unused}");
+    assert!(steps > 10, "{steps} steps");
+    assert!(pragma(&path, "page_count") < pages / 2);
+}
+
+#[test]
+fn a_file_that_was_made_by_others_does_not_shrink() {
+    let (_folder, path) = place();
+    sql(&path, "CREATE TABLE users (id INTEGER PRIMARY KEY)");
+    let (mut core, _) = open(&path, &clock()).unwrap();
+    sql(&path, PADDING);
+    core.begin().unwrap();
+    assert!(!core.shrink().unwrap());
+}
+
 /// Opens, and tells what the store's clock shows.
 fn show(path: &Path, clock: &Clock) -> Millis {
     open(path, clock).unwrap().1 + clock.boot()
@@ -168,7 +208,8 @@ fn the_store_clock_never_goes_back_behind_what_a_long_lived_process_saw() {
         store: 5_000 + 10 * day + offset,
     };
     core.begin().unwrap();
-    core.prune(9, NO_CAPS, now).unwrap();
+    let cutoffs = core.cutoffs(NO_CAPS).unwrap();
+    core.prune(9, &cutoffs, now).unwrap();
     core.commit().unwrap();
     drop(core);
     reboot(&path);

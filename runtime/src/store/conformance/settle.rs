@@ -1,7 +1,8 @@
 //! Settle: every way a claimed run can end.
 
 use super::{
-    AttemptOutcome, Ending, HOUR, State, Trial, cancelled, contract, done, failed, park, retry, run,
+    AttemptOutcome, Ending, HOUR, State, Trial, cancelled, contract, done, failed, park, plain,
+    retry, run,
 };
 use crate::clock::from_millis;
 use crate::run::Status;
@@ -49,7 +50,7 @@ fn an_empty_result_is_none(trial: &mut Trial) {
 
 fn a_finished_run_that_is_kept_for_no_time_goes_with_its_history(trial: &mut Trial) {
     let worker = trial.register(1);
-    for ending in [done(0), failed(0), cancelled(0)] {
+    for ending in [done(0), plain(0), failed(0), cancelled(0)] {
         let run = trial.claimed_one(worker);
         trial.settle(&run, retry(trial.now.store));
         let run = trial.claim(worker, 1).remove(0);
@@ -65,6 +66,7 @@ fn the_newest_run_stays_although_it_is_kept_for_no_time(trial: &mut Trial) {
     let worker = trial.register(1);
     for (ending, state) in [
         (done(0), State::Done),
+        (plain(0), State::Done),
         (failed(0), State::Failed),
         (cancelled(0), State::Cancelled),
     ] {

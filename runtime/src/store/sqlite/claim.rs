@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::limits::Limits;
+use super::many::{Ids, Many, many};
 use super::strange::content;
-use super::{Kinds, park};
+use super::{Kinds, claims, park};
 use crate::clock::{Millis, Now};
 use crate::codec::sealed_len;
 use crate::error::Error;
@@ -21,16 +22,15 @@ use crate::store::{
 /// So many scheduled runs become ready in one claim at most; the next claim follows at once.
 const PROMOTE: u32 = 1000;
 
-const NEXT_WALL: &str =
-    "SELECT min(due_wall) FROM afterhours_runs WHERE state = 1 AND due_wall IS NOT NULL";
-const NEXT_STORE: &str =
-    "SELECT min(due_store) FROM afterhours_runs WHERE state = 1 AND due_store IS NOT NULL";
+const NEXT_WALL: &str = "SELECT min(due_wall) FROM afterhours_runs WHERE due_wall IS NOT NULL";
+const NEXT_STORE: &str = "SELECT min(due_store) FROM afterhours_runs WHERE due_store IS NOT NULL";
+/// A run that is due and not scheduled was written by a stranger; it is due no more.
 const PROMOTE_WALL: &str = "
-    UPDATE afterhours_runs SET state = 0 WHERE id IN (
-        SELECT id FROM afterhours_runs WHERE state = 1 AND due_wall <= ?1 ORDER BY due_wall LIMIT ?2)";
+    UPDATE afterhours_runs SET state = iif(state = 1, 0, state), due_wall = NULL WHERE id IN (
+        SELECT id FROM afterhours_runs WHERE due_wall <= ?1 ORDER BY due_wall LIMIT ?2)";
 const PROMOTE_STORE: &str = "
-    UPDATE afterhours_runs SET state = 0 WHERE id IN (
-        SELECT id FROM afterhours_runs WHERE state = 1 AND due_store <= ?1 ORDER BY due_store LIMIT ?2)";
+    UPDATE afterhours_runs SET state = iif(state = 1, 0, state), due_store = NULL WHERE id IN (
+        SELECT id FROM afterhours_runs WHERE due_store <= ?1 ORDER BY due_store LIMIT ?2)";
 
 /// Where ready runs are looked for.
 struct Among {
@@ -48,20 +48,30 @@ const UNSUSPECTED: Among = Among {
     are_suspects: false,
 };
 const SUSPECTS: Among = Among {
-    next_kind: "SELECT kind FROM afterhours_runs WHERE state = 0 AND suspect <> 0 AND kind > ?1 ORDER BY kind LIMIT 1",
+    next_kind: "SELECT kind FROM afterhours_runs WHERE suspect <> 0 AND kind > ?1 AND state = 0 ORDER BY kind LIMIT 1",
     candidates: "
-        SELECT id, priority FROM afterhours_runs WHERE state = 0 AND suspect <> 0 AND kind = ?1
+        SELECT id, priority FROM afterhours_runs WHERE suspect <> 0 AND kind = ?1 AND state = 0
         ORDER BY priority DESC, id LIMIT ?2",
     are_suspects: true,
 };
 const HAS_SUSPECT: &str = "
-    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 2 AND suspect <> 0 AND claim BETWEEN ?1 AND ?2)";
+    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE suspect <> 0 AND state = 2 AND claim BETWEEN ?1 AND ?2)";
 /// What is too large is not even read.
-const READ: &str = "
-    SELECT attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?2, options, NULL),
-        iif(length(payload) <= ?3, payload, NULL), length(payload)
-    FROM afterhours_runs WHERE id = ?1";
-const CLAIM: &str = "UPDATE afterhours_runs SET state = 2, claim = ?2, started_at = ?3, attempts = attempts + 1 WHERE id = ?1";
+const READ: Many = many!(
+    "SELECT id, attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?3, options, NULL),
+        iif(length(payload) <= ?4, payload, NULL), length(payload)
+    FROM afterhours_runs WHERE",
+    "id",
+    ""
+);
+const CLAIM: Many = many!(
+    "UPDATE afterhours_runs SET state = 2, claim = ?3, started_at = ?4, attempts = attempts + 1 WHERE",
+    "id",
+    ""
+);
+
+/// A run that cannot be claimed, and why.
+type Unfit = (i64, String);
 
 /// What claiming works on.
 pub(super) struct Claim<'a> {
@@ -95,47 +105,74 @@ impl Claim<'_> {
                 &mut found,
             )?;
         }
-        let (candidates, left) = choose(self.conn, &mut limits, request, found)?;
+        let (chosen, left) = choose(self.conn, &mut limits, request, found)?;
         *held_up |= limits.any_reached();
-        let mut claimed = Claimed {
-            runs: Vec::with_capacity(candidates.len()),
-            again: false,
+        let (runs, unfit) = self.read(&chosen, request)?;
+        self.take(&runs, request, now)?;
+        let again = !unfit.is_empty();
+        for (id, reason) in unfit {
+            park::put_aside(self.conn, self.effects, id, reason)?;
+        }
+        Ok(Claimed {
+            runs,
+            again,
             next: NextDue { wall, store },
             is_more: unwanted || left,
             promoted,
-        };
-        let mut read = self.conn.prepare_cached(READ)?;
-        let mut take = self.conn.prepare_cached(CLAIM)?;
-        for candidate in candidates {
-            match self.read(&mut read, &candidate, request)? {
-                Ok(run) => {
-                    take.execute(params![candidate.id, request.claim.0, now.wall])?;
-                    failpoint::reached("in-claim");
-                    claimed.runs.push(run);
-                }
-                Err(reason) => {
-                    park::put_aside(self.conn, self.effects, candidate.id, reason)?;
-                    claimed.again = true;
+        })
+    }
+
+    /// What was chosen, in that order, and why some of it cannot be claimed.
+    fn read(
+        &self,
+        chosen: &[Candidate],
+        request: &ClaimRequest,
+    ) -> Result<(Vec<ClaimedRun>, Vec<Unfit>), Error> {
+        let (mut runs, mut unfit) = (Vec::with_capacity(chosen.len()), Vec::new());
+        let mut places: Vec<_> = chosen.iter().enumerate().collect();
+        places.sort_unstable_by_key(|(_, candidate)| candidate.id);
+        let most = size(sealed_len(self.max_payload));
+        for ids in Ids::of(chosen.iter().map(|candidate| candidate.id).collect()) {
+            let (read, first, last) = ids.bind(&READ);
+            let mut read = self.conn.prepare_cached(read)?;
+            let mut rows = read.query(params![first, last, size(OPTIONS), most])?;
+            while let Some(row) = rows.next()? {
+                let id: i64 = row.get(0)?;
+                let found = places.binary_search_by_key(&id, |(_, candidate)| candidate.id);
+                let Some((place, candidate)) = found.ok().and_then(|found| places.get(found))
+                else {
+                    continue;
+                };
+                let run = match row.get(6)? {
+                    Some(payload) => content(claimed_run(row, candidate, request, payload))?,
+                    None => Err(self.too_large(row.get(7)?)),
+                };
+                match run {
+                    Ok(run) => runs.push((*place, run)),
+                    Err(reason) => unfit.push((id, reason)),
                 }
             }
         }
-        Ok(claimed)
+        runs.sort_unstable_by_key(|(place, _)| *place);
+        Ok((runs.into_iter().map(|(_, run)| run).collect(), unfit))
     }
 
-    /// The run, or why it cannot be one.
-    fn read(
-        &self,
-        read: &mut Statement<'_>,
-        candidate: &Candidate,
-        request: &ClaimRequest,
-    ) -> Result<Result<ClaimedRun, String>, Error> {
-        let most = sealed_len(self.max_payload);
-        let values = params![candidate.id, size(OPTIONS), size(most)];
-        let read = read.query_row(values, |row| match row.get(5)? {
-            Some(payload) => claimed_run(row, candidate, request, payload).map(Ok),
-            None => Ok(Err(self.too_large(row.get(6)?))),
-        });
-        Ok(content(read)?.and_then(|read| read))
+    fn take(&self, runs: &[ClaimedRun], request: &ClaimRequest, now: Now) -> Result<(), Error> {
+        if runs.is_empty() {
+            return Ok(());
+        }
+        for ids in Ids::of(runs.iter().map(|run| run.id.0).collect()) {
+            let (claim, first, last) = ids.bind(&CLAIM);
+            self.conn.prepare_cached(claim)?.execute(params![
+                first,
+                last,
+                request.claim.0,
+                now.wall
+            ])?;
+        }
+        claims::take(self.conn, request.claim, runs.iter().map(|run| run.id))?;
+        failpoint::reached("in-claim");
+        Ok(())
     }
 
     fn too_large(&self, size: i64) -> String {
@@ -261,17 +298,17 @@ fn claimed_run(
     request: &ClaimRequest,
     payload: Vec<u8>,
 ) -> rusqlite::Result<ClaimedRun> {
-    let enqueued_at = row.get(2)?;
+    let enqueued_at = row.get(3)?;
     Ok(ClaimedRun {
         id: RunId(candidate.id),
         claim: request.claim,
         kind: Arc::clone(&candidate.means),
-        attempt: row.get::<_, u32>(0)?.saturating_add(1),
-        lost: row.get(1)?,
+        attempt: row.get::<_, u32>(1)?.saturating_add(1),
+        lost: row.get(2)?,
         enqueued_at,
-        due_at: row.get::<_, Option<_>>(3)?.unwrap_or(enqueued_at),
+        due_at: row.get::<_, Option<_>>(4)?.unwrap_or(enqueued_at),
         // Without what is no text the attribute holds.
-        options: row.get(4).unwrap_or_default(),
+        options: row.get(5).unwrap_or_default(),
         payload,
     })
 }

@@ -1,5 +1,9 @@
 //! Insert: a run enters the store, ready or scheduled, unless a twin keeps it out.
 
+use std::ops::RangeInclusive;
+use std::rc::Rc;
+
+use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
 use super::{Kinds, unique};
@@ -12,6 +16,83 @@ use crate::store::{Due, Effects, Inserted, NewRun};
 const INSERT: &str = "
     INSERT INTO afterhours_runs (kind, state, priority, due_wall, due_store, enqueued_at, due_at, options, payload)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+/// Of one kind and priority, ready at once, with nothing set by the call site: as many as a batch mostly has.
+const INSERT_MANY: &str = "
+    INSERT INTO afterhours_runs (kind, state, priority, enqueued_at, payload) SELECT ?1, 0, ?2, ?3, value FROM rarray(?4)";
+const HIGHEST: &str = "SELECT coalesce(max(id), 0) FROM afterhours_runs";
+
+/// Fewer are inserted one by one.
+const MANY: usize = 8;
+
+/// Inserts all, in their order.
+pub(super) fn insert_all(
+    conn: &Connection,
+    kinds: &mut Kinds,
+    effects: &mut Effects,
+    runs: &[(&NewRun, Now)],
+) -> Result<Vec<Inserted>, Error> {
+    let mut inserted = Vec::with_capacity(runs.len());
+    for alike in runs.chunk_by(are_alike) {
+        match insert_many(conn, kinds, effects, alike)? {
+            Some(ids) => inserted.extend(ids.map(|id| Inserted {
+                id: RunId(id),
+                is_duplicate: false,
+            })),
+            None => {
+                for (run, now) in alike {
+                    inserted.push(insert(conn, kinds, effects, run, *now, None)?);
+                }
+            }
+        }
+    }
+    Ok(inserted)
+}
+
+fn are_alike((one, at): &(&NewRun, Now), (other, other_at): &(&NewRun, Now)) -> bool {
+    is_plain(one)
+        && is_plain(other)
+        && at.wall == other_at.wall
+        && one.priority == other.priority
+        && one.kind == other.kind
+}
+
+fn is_plain(run: &NewRun) -> bool {
+    run.due == Due::Now && run.unique.is_none() && run.options.is_none()
+}
+
+/// With one statement, if they are many and the ids that they get can be known.
+fn insert_many(
+    conn: &Connection,
+    kinds: &mut Kinds,
+    effects: &mut Effects,
+    alike: &[(&NewRun, Now)],
+) -> Result<Option<RangeInclusive<i64>>, Error> {
+    let [(first, now), ..] = alike else {
+        return Ok(None);
+    };
+    if alike.len() < MANY || !is_plain(first) {
+        return Ok(None);
+    }
+    // SQLite gives each the number after the highest. Behind the very last number it would choose by chance.
+    let highest: i64 = conn
+        .prepare_cached(HIGHEST)?
+        .query_row([], |row| row.get(0))?;
+    let count = i64::try_from(alike.len()).unwrap_or(i64::MAX);
+    let Some(last) = highest.checked_add(count) else {
+        return Ok(None);
+    };
+    let kind = kinds.id(conn, &first.kind)?;
+    let payloads = alike
+        .iter()
+        .map(|(run, _)| Value::Blob(run.payload.clone()));
+    let payloads = Rc::new(payloads.collect::<Vec<_>>());
+    conn.prepare_cached(INSERT_MANY)?
+        .execute(params![kind, first.priority, now.wall, payloads])?;
+    failpoint::reached("in-insert");
+    effects.ready = true;
+    Ok(Some(highest + 1..=last))
+}
 
 /// `tick` is another moment than the one at which the run may start: the tick it is for.
 pub(super) fn insert(

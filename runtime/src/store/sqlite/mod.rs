@@ -1,44 +1,48 @@
 //! The SQLite store: one writing connection with a file for each verb. It knows no Tokio and asks nobody for the time.
 
 mod cancel;
+mod checkpoint;
 mod claim;
+mod claims;
 mod finish;
 mod insert;
 mod kinds;
 mod limits;
 pub(crate) mod lock_holder;
+mod many;
 mod mounted;
 mod open;
 mod park;
-mod prune;
+pub(crate) mod prune;
 pub(crate) mod query;
 mod release;
 mod rescue;
 mod retry;
 pub(crate) mod schedules;
 pub(crate) mod schema;
+mod settle;
 mod strange;
 mod tick;
 mod unique;
 pub(crate) mod workers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimId, ClaimRequest, Claimed, Effects, Ending, Inserted, KeepCaps, Loss, NewRun, NewWorker,
+    ClaimId, ClaimRequest, Claimed, Cutoffs, Effects, Inserted, KeepCaps, Loss, NewRun, NewWorker,
     Parked, RunView, ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted, WorkerId,
     WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
-use crate::failpoint;
 use crate::place::Place;
 use crate::run::{AttemptRecord, RunId};
 
+pub(crate) use checkpoint::{Haste, move_most};
 pub(crate) use open::{Location, Settings, check_file, open_reader, open_writer, with_suffix};
 
 /// The writing connection and what it remembers between transactions.
@@ -56,6 +60,8 @@ pub(crate) struct Core {
     /// When somebody last looked whether the files are in their place.
     looked: Instant,
     commits: u32,
+    /// When a checkpoint left much behind.
+    in_vain: Option<Instant>,
     /// How many bytes the arguments of a run may have.
     max_payload: usize,
 }
@@ -68,10 +74,10 @@ pub(crate) enum BeginError {
     Other(Error),
 }
 
-/// Above this size the writer checkpoints the WAL.
-const WAL_LIMIT: u64 = 32 * 1024 * 1024;
-/// The WAL's size is looked at once in so many commits; each adds a few pages at least.
-const WAL_LOOK: u32 = 64;
+/// Whether to checkpoint the WAL is looked at once in so many commits; each adds a few pages at least.
+const WAL_LOOK: u32 = 16;
+/// Who reads for long keeps the WAL as it is: after a checkpoint in vain there is none for so long.
+const WAL_REST: Duration = Duration::from_secs(1);
 
 /// That the files are in their place is looked at this often while something is written.
 const PLACE_LOOK: Duration = Duration::from_millis(250);
@@ -106,6 +112,11 @@ impl Core {
         Ok(())
     }
 
+    /// The database; `None` in memory.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// Where its files are; `None` in memory.
     pub(crate) fn place(&self) -> Option<&Place> {
         self.place.as_ref()
@@ -135,20 +146,31 @@ impl Core {
         self.held_up = true;
     }
 
-    /// Whether the WAL has grown so far that it should be checkpointed.
-    pub(crate) fn wants_checkpoint(&self) -> bool {
-        self.commits.is_multiple_of(WAL_LOOK) && self.wal_size() > WAL_LIMIT
+    /// How soon the WAL should be checkpointed.
+    pub(crate) fn wants_checkpoint(&self) -> Haste {
+        if self.path.is_none()
+            || !self.commits.is_multiple_of(WAL_LOOK)
+            || self.in_vain.is_some_and(|at| at.elapsed() < WAL_REST)
+        {
+            return Haste::No;
+        }
+        checkpoint::haste(&self.conn)
     }
 
-    /// Moves what is committed from the WAL into the file, as far as no reader needs it.
-    pub(crate) fn checkpoint(&mut self) {
-        let moved = self
-            .conn
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
-                row.get::<_, i64>(2)
-            });
-        tracing::debug!(target: "afterhours", pages = moved.ok(), "checkpointed the WAL");
-        self.commits = self.commits.wrapping_add(1);
+    /// Checkpoints the whole WAL.
+    pub(crate) fn catch_up(&mut self) {
+        self.checkpointed(checkpoint::catch_up);
+    }
+
+    /// Ends a checkpoint of which most is done.
+    pub(crate) fn end_checkpoint(&mut self) {
+        self.checkpointed(checkpoint::end);
+    }
+
+    fn checkpointed(&mut self, checkpoint: fn(&mut Connection) -> Result<bool, Error>) {
+        // What cannot be moved now is moved by a later checkpoint.
+        let is_much_left = checkpoint(&mut self.conn).unwrap_or(true);
+        self.in_vain = is_much_left.then(Instant::now);
     }
 
     /// For tests that look at all there is.
@@ -187,14 +209,6 @@ impl Core {
                 assert!(deleted.is_ok(), "{deleted:?}");
             }
         }
-    }
-
-    fn wal_size(&self) -> u64 {
-        // `stat` only: opening the file by any other means than SQLite would drop SQLite's locks.
-        self.path
-            .as_ref()
-            .and_then(|path| std::fs::metadata(with_suffix(path, "-wal")).ok())
-            .map_or(0, |file| file.len())
     }
 
     /// What to tell those who have waited so long in vain.
@@ -242,6 +256,10 @@ impl Store for Core {
         )
     }
 
+    fn insert_all(&mut self, runs: &[(&NewRun, Now)]) -> Result<Vec<Inserted>, Error> {
+        insert::insert_all(&self.conn, &mut self.kinds, &mut self.effects, runs)
+    }
+
     fn claim(&mut self, request: &ClaimRequest, now: Now) -> Result<Claimed, Error> {
         let mut claim = claim::Claim {
             conn: &self.conn,
@@ -252,29 +270,12 @@ impl Store for Core {
         claim.claim(&mut self.held_up, request, now)
     }
 
-    fn settle(&mut self, settlement: &Settlement, now: Now) -> Result<bool, Error> {
-        let cancelled = cancel::instead(&self.conn, settlement, now)?;
-        let settlement = cancelled.as_ref().unwrap_or(settlement);
-        let held = match &settlement.ending {
-            Ending::Done { .. } | Ending::Failed { .. } | Ending::Cancelled { .. } => {
-                finish::finish(&self.conn, settlement, now)?
-            }
-            Ending::Retry { .. } | Ending::Snooze { .. } => {
-                retry::retry(&self.conn, &mut self.effects, settlement, now)?
-            }
-            Ending::Release => release::release(&self.conn, &mut self.effects, settlement)?,
-            Ending::Park { reason } => park::park(&self.conn, settlement, reason)?,
-        };
-        failpoint::reached("in-settle");
-        if held && std::mem::take(&mut self.held_up) {
-            self.effects.ready = true;
-        }
-        if held && settlement.ending.concerns_joiners() {
-            self.effects
-                .finished
-                .push((settlement.id, settlement.ending.clone()));
-        }
-        Ok(held)
+    fn settle_all(
+        &mut self,
+        settlements: &[Settlement],
+        now: Now,
+    ) -> Result<Vec<(RunId, ClaimId)>, Error> {
+        settle::settle(self, settlements, now)
     }
 
     fn cancel(&mut self, id: RunId, keep: Millis, now: Now) -> Result<bool, Error> {
@@ -392,8 +393,16 @@ impl Store for Core {
         .map(Some)
     }
 
-    fn prune(&mut self, limit: u32, caps: KeepCaps, now: Now) -> Result<u32, Error> {
-        prune::prune(&self.conn, limit, caps, now)
+    fn cutoffs(&mut self, caps: KeepCaps) -> Result<Cutoffs, Error> {
+        prune::cutoffs(&self.conn, caps)
+    }
+
+    fn prune(&mut self, limit: u32, cutoffs: &Cutoffs, now: Now) -> Result<u32, Error> {
+        prune::prune(&self.conn, limit, cutoffs, now)
+    }
+
+    fn shrink(&mut self) -> Result<bool, Error> {
+        prune::shrink(&self.conn)
     }
 
     fn run(&mut self, id: RunId, now: Now) -> Result<Option<RunView>, Error> {

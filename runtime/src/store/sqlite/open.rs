@@ -74,6 +74,7 @@ fn prepare(
         effects: Effects::default(),
         path,
         commits: 0,
+        in_vain: None,
         max_payload: settings.max_payload,
     };
     Ok((core, offset))
@@ -242,16 +243,18 @@ fn explain(path: &Path, settings: Settings, error: &rusqlite::Error) -> Error {
 }
 
 /// Settings that SQLite keeps for each connection alone.
-fn configure(conn: &Connection, settings: Settings) -> Result<(), Error> {
+pub(super) fn configure(conn: &Connection, settings: Settings) -> Result<(), Error> {
     conn.pragma_update(
         None,
         "synchronous",
         if settings.full { "FULL" } else { "NORMAL" },
     )?;
+    rusqlite::vtab::array::load_module(conn)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     keep_plans(conn)?;
-    // After a checkpoint the WAL file keeps this much, so that runs can still finish on a full disk.
-    conn.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024)?;
+    // After a checkpoint the WAL file keeps this much: room in which runs can still finish on a full disk, and which the
+    // file system need not find again.
+    conn.pragma_update(None, "journal_size_limit", 32 * 1024 * 1024)?;
     map_memory(conn, settings)
 }
 

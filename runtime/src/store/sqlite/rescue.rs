@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row, params};
 
 use super::cancel::by_a_caller;
+use super::claims::{self, Ended, held};
 use super::finish::finish;
 use super::prune::count;
 use super::workers::is_stopping;
@@ -14,9 +15,10 @@ use crate::store::{
     ClaimId, Effects, Ending, Loss, MOST_CRASHES, SUSPECT_CRASHES, Settlement, WorkerId,
 };
 
-const CLAIMED: &str = "
-    SELECT id, claim, cancel_keep, crashes FROM afterhours_runs
-    WHERE claim BETWEEN ?1 AND ?2 LIMIT ?3";
+const CLAIMED: &str = concat!(
+    held!("run.id, run.claim, run.cancel_keep, run.crashes"),
+    " LIMIT ?3"
+);
 const RECORD: &str = "
     INSERT OR REPLACE INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
     SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id AND seq BETWEEN 0 AND 1 << 40),
@@ -50,6 +52,7 @@ pub(super) fn rescue(
         .prepare_cached(CLAIMED)?
         .query_map(params![first, last, limit], left)?
         .collect::<Result<_, _>>()?;
+    let mut ended = Ended::default();
     let accuses = loss == Loss::Died && !is_stopping(conn, worker)?;
     for run in &left {
         let crashes = run.crashes.saturating_add(u32::from(accuses));
@@ -63,7 +66,12 @@ pub(super) fn rescue(
                 effects.ready = true;
             }
         }
+        ended.add(ClaimId(run.claim));
         failpoint::reached("in-rescue");
+    }
+    ended.write(conn)?;
+    if count(left.len()) < limit {
+        claims::forget(conn, (first, last))?;
     }
     Ok(count(left.len()))
 }

@@ -40,6 +40,7 @@ const V1: &str = "
         claim       INTEGER,
         -- Set while a running run is asked to end: how long it then stays.
         cancel_keep INTEGER,
+        -- Set while it is scheduled; `due_at` stays.
         due_wall    INTEGER,
         due_store   INTEGER,
         enqueued_at INTEGER NOT NULL,
@@ -53,13 +54,21 @@ const V1: &str = "
         result      BLOB
     ) STRICT;
     CREATE INDEX afterhours_ready ON afterhours_runs (kind, priority DESC) WHERE state = 0 AND suspect = 0;
-    CREATE INDEX afterhours_suspects ON afterhours_runs (state, kind, priority DESC) WHERE suspect <> 0;
-    CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE state = 1 AND due_wall IS NOT NULL;
-    CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE state = 1 AND due_store IS NOT NULL;
-    CREATE INDEX afterhours_claimed ON afterhours_runs (claim) WHERE claim IS NOT NULL;
+    -- Every index of which a claim or an end changes a column or a condition is looked at for every run, so these have
+    -- no `state` and no `claim`: there are few suspects and few that are asked to end, and what is due is scheduled.
+    CREATE INDEX afterhours_suspects ON afterhours_runs (kind, priority DESC) WHERE suspect <> 0;
+    CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE due_wall IS NOT NULL;
+    CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE due_store IS NOT NULL;
+    CREATE INDEX afterhours_cancelling ON afterhours_runs (cancel_keep) WHERE cancel_keep IS NOT NULL;
     CREATE INDEX afterhours_parked ON afterhours_runs (kind) WHERE state = 6;
-    CREATE INDEX afterhours_cancelling ON afterhours_runs (claim) WHERE cancel_keep IS NOT NULL;
     CREATE INDEX afterhours_finished ON afterhours_runs (state, expires) WHERE expires IS NOT NULL;
+
+    -- Which runs a claim took (a JSON list of ids), and how many of them still hold it.
+    CREATE TABLE afterhours_claims (
+        claim INTEGER PRIMARY KEY,
+        runs  TEXT NOT NULL,
+        held  INTEGER NOT NULL
+    ) STRICT;
 
     CREATE TABLE afterhours_attempts (
         run        INTEGER NOT NULL,

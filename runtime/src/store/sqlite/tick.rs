@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::many::{Ids, Many, many};
 use super::{Kinds, insert};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::failpoint;
 use crate::job::Overlap;
-use crate::run::{RunId, State};
+use crate::run::State;
 use crate::store::{Effects, Inserted, NewRun, ScheduleRow, ScheduleView, Tick, Ticked};
 
 const LAST: &str = "SELECT last_tick, last_run, paused FROM afterhours_schedules WHERE name = ?1";
@@ -20,10 +21,18 @@ const WRITE_RUN: &str = "
     UPDATE afterhours_schedules SET last_run = ?2, last_state = NULL, last_ended = NULL, last_note = NULL WHERE name = ?1";
 const REMEMBER: &str = "
     UPDATE afterhours_schedules SET last_state = ?2, last_ended = ?3, last_note = ?4 WHERE last_run = ?1";
-const REMEMBER_ROW: &str = "
-    UPDATE afterhours_schedules
-    SET (last_state, last_ended, last_note) = (SELECT state, finished_at, note FROM afterhours_runs WHERE id = ?1)
-    WHERE last_run = ?1";
+const REMEMBER_DONE: Many = many!(
+    "UPDATE afterhours_schedules SET last_state = 3, last_ended = ?3, last_note = NULL WHERE",
+    "last_run",
+    ""
+);
+const REMEMBER_ROWS: Many = many!(
+    "UPDATE afterhours_schedules
+    SET (last_state, last_ended, last_note) = (SELECT state, finished_at, note FROM afterhours_runs WHERE id = last_run)
+    WHERE",
+    "last_run",
+    ""
+);
 
 /// Compares with the schedule's last tick and sets it, in one transaction with the run.
 pub(super) fn tick(
@@ -123,8 +132,17 @@ pub(super) fn remember(
     Ok(())
 }
 
-/// As [`remember`], for a run whose row is about to go.
-pub(super) fn remember_row(conn: &Connection, run: RunId) -> Result<(), Error> {
-    conn.prepare_cached(REMEMBER_ROW)?.execute([run.0])?;
+/// As [`remember`], for runs that are done.
+pub(super) fn remember_done(conn: &Connection, runs: &Ids, ended: Millis) -> Result<(), Error> {
+    let (remember, first, last) = runs.bind(&REMEMBER_DONE);
+    conn.prepare_cached(remember)?
+        .execute(params![first, last, ended])?;
+    Ok(())
+}
+
+/// As [`remember`], for runs that have ended and whose rows are about to go.
+pub(super) fn remember_rows(conn: &Connection, runs: &Ids) -> Result<(), Error> {
+    let (remember, first, last) = runs.bind(&REMEMBER_ROWS);
+    conn.prepare_cached(remember)?.execute([first, last])?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::many::{Ids, Many, many};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::run::RunId;
@@ -15,8 +16,12 @@ const TWIN: &str = "
 const KEEP_OUT: &str = "
     INSERT INTO afterhours_unique (run, job, key, until) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (job, key) DO UPDATE SET run = excluded.run, until = excluded.until";
-/// The run is deleted. While its period lasts it goes on without its run.
-const FORGET: &str = "DELETE FROM afterhours_unique WHERE run = ?1 AND coalesce(until, ?2) <= ?2";
+/// The runs are deleted. While its period lasts, a key goes on without its run.
+const FORGET: Many = many!(
+    "DELETE FROM afterhours_unique WHERE",
+    "run",
+    "AND coalesce(until, ?3) <= ?3"
+);
 const OVER: &str = "
     SELECT run, EXISTS (SELECT 1 FROM afterhours_runs WHERE id = run)
     FROM afterhours_unique WHERE until <= ?1 ORDER BY until LIMIT ?2";
@@ -50,9 +55,11 @@ pub(super) fn keep_out(
     Ok(())
 }
 
-/// A run is gone, and so is its key unless its period lasts.
-pub(super) fn forget(conn: &Connection, run: i64, now: Now) -> Result<(), Error> {
-    conn.prepare_cached(FORGET)?.execute([run, now.store])?;
+/// Runs are gone, and so are their keys unless their periods last.
+pub(super) fn forget(conn: &Connection, runs: &Ids, now: Now) -> Result<(), Error> {
+    let (forget, first, last) = runs.bind(&FORGET);
+    conn.prepare_cached(forget)?
+        .execute(params![first, last, now.store])?;
     Ok(())
 }
 
@@ -68,7 +75,7 @@ pub(super) fn prune(conn: &Connection, limit: u32, now: Now) -> Result<(), Error
         if exists {
             conn.prepare_cached(END_PERIOD)?.execute([run])?;
         } else {
-            forget(conn, run, now)?;
+            forget(conn, &Ids::one(run), now)?;
         }
     }
     Ok(())

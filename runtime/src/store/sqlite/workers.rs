@@ -14,10 +14,10 @@ const IS_STOPPING: &str = "SELECT stopping FROM afterhours_workers WHERE id = ?1
 /// While a claim is left, the row stays and leads to the claimed runs: they are rescued once the worker's lock is free.
 const DELETE: &str = "
     DELETE FROM afterhours_workers
-    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM afterhours_runs WHERE claim BETWEEN ?2 AND ?3)";
+    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM afterhours_claims WHERE claim BETWEEN ?2 AND ?3)";
 const LIST: &str = "SELECT id, slot, lock_file, boot, pid FROM afterhours_workers ORDER BY id";
 const HAS_CLAIMS: &str =
-    "SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE claim BETWEEN ?1 AND ?2)";
+    "SELECT EXISTS (SELECT 1 FROM afterhours_claims WHERE claim BETWEEN ?1 AND ?2)";
 
 /// Who is registered with this byte of the lock file.
 pub(super) fn holder(conn: &Connection, new: &NewWorker) -> Result<Option<WorkerId>, Error> {

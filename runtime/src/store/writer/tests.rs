@@ -1,5 +1,6 @@
 //! Many callers, one connection: who commits, who waits, and that nobody is forgotten.
 
+mod checkpoints;
 mod leading;
 mod trouble;
 
@@ -59,9 +60,9 @@ type Outcome<R> = Result<R, Error>;
 trait Work<R>: FnMut(&mut dyn Store) -> Outcome<R> + Send + 'static {}
 impl<R, F: FnMut(&mut dyn Store) -> Outcome<R> + Send + 'static> Work<R> for F {}
 
-/// Inserts a run of a job of this name.
-fn insert(name: impl Into<String>) -> impl Work<RunId> {
-    let new = NewRun {
+/// A run of a job of this name.
+fn new(name: impl Into<String>) -> NewRun {
+    NewRun {
         kind: Kind {
             queue: "default".into(),
             job: name.into().into(),
@@ -73,7 +74,11 @@ fn insert(name: impl Into<String>) -> impl Work<RunId> {
         payload: Vec::new(),
         options: None,
         unique: None,
-    };
+    }
+}
+
+fn insert(name: impl Into<String>) -> impl Work<RunId> {
+    let new = new(name);
     move |store| Ok(store.insert(&new, NOW)?.id)
 }
 
@@ -99,6 +104,17 @@ fn stored(store: &mut dyn Store) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
+/// Leaves a command in the mailbox.
+fn push<R: Send + 'static>(
+    writer: &Writer,
+    rows: usize,
+    work: impl Work<R>,
+) -> Outcome<oneshot::Receiver<Outcome<R>>> {
+    let (command, answer) = typed(work);
+    writer.shared.push(rows, command)?;
+    Ok(answer)
+}
+
 /// Keeps the writer's thread inside a command until it is let go.
 struct Held {
     go: mpsc::Sender<()>,
@@ -113,7 +129,7 @@ fn hold(writer: &Writer) -> Held {
         going.recv().unwrap();
         Ok(())
     };
-    let answer = writer.shared.push(0, work).unwrap();
+    let answer = push(writer, 0, work).unwrap();
     writer.shared.hand_over();
     entered.recv_timeout(FORGOTTEN).unwrap();
     Held { go, answer }
@@ -207,7 +223,7 @@ async fn every_caller_gets_its_own_answer() {
 fn close_commits_what_waits() {
     let writer = Arc::new(in_memory());
     let held = hold(&writer);
-    let waiting = ["a", "b", "c"].map(|name| writer.shared.push(1, insert(name)).unwrap());
+    let waiting = ["a", "b", "c"].map(|name| push(&writer, 1, insert(name)).unwrap());
     let closing = std::thread::spawn({
         let writer = Arc::clone(&writer);
         move || writer.close()
@@ -307,7 +323,7 @@ async fn effects_are_told_after_the_commit_and_after_the_answers() {
     let mut expected = 0;
     for batch in 1..=3 {
         for _ in 0..batch {
-            let answer = writer.shared.push(1, insert("a")).unwrap();
+            let answer = push(&writer, 1, insert("a")).unwrap();
             answers.lock().unwrap().push(answer);
             expected += 1;
         }

@@ -298,9 +298,11 @@ impl Life {
         let Some(&worker) = self.model.workers.get(&slot) else {
             return;
         };
-        let (count, effects) = self
+        let (count, mut effects) = self
             .trial
             .watched(|store, now| store.rescue(worker, loss, limit, now));
+        // Nor does it matter which is told first.
+        effects.finished.sort_unstable_by_key(|(id, _)| *id);
         let (rescued, ended, told) = self.follow_rescue(worker, loss);
         assert_eq!(count, rescued);
         let ready = told || rescued > u32::try_from(ended.len()).unwrap();

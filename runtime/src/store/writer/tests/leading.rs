@@ -47,6 +47,47 @@ async fn tasks_that_come_together_share_a_commit() {
     assert_eq!(hear.try_iter().count(), 1);
 }
 
+#[tokio::test]
+async fn inserts_that_come_together_each_get_their_own_id_whatever_is_between_them() {
+    let writer = in_memory();
+    let mut tasks = Vec::new();
+    for at in 0..100_u8 {
+        let job = if at % 50 < 40 { "one" } else { "another" };
+        let mut run = new(job);
+        run.payload = vec![at];
+        tasks.push(writer.insert(run, NOW));
+    }
+    let between = writer.call(1, insert("between"));
+    let all = all_of(tasks);
+    let (inserted, id) = tokio::join!(all, between);
+    let ids: Vec<_> = inserted.iter().map(|inserted| inserted.id.0).collect();
+    assert_eq!(ids, (1..=100).collect::<Vec<_>>());
+    assert_eq!(id.unwrap(), RunId(101));
+    let names = in_time(writer.call(0, stored)).await.unwrap();
+    let others = names.iter().filter(|name| *name == "another").count();
+    assert_eq!((names.len(), others), (101, 20));
+}
+
+/// All of them, polled in their order.
+async fn all_of(inserts: Vec<impl Future<Output = Outcome<Inserted>>>) -> Vec<Inserted> {
+    let mut inserts: Vec<_> = inserts.into_iter().map(Box::pin).collect();
+    let mut done: Vec<Option<Inserted>> = vec![None; inserts.len()];
+    std::future::poll_fn(move |cx| {
+        for (insert, done) in inserts.iter_mut().zip(&mut done) {
+            if done.is_none()
+                && let Poll::Ready(inserted) = insert.as_mut().poll(cx)
+            {
+                *done = Some(inserted.unwrap());
+            }
+        }
+        match done.iter().copied().collect::<Option<Vec<_>>>() {
+            Some(all) => Poll::Ready(all),
+            None => Poll::Pending,
+        }
+    })
+    .await
+}
+
 /// As if a task led at this moment.
 fn a_task_leads(writer: &Writer) {
     let mut mailbox = writer.shared.lock();
@@ -58,10 +99,10 @@ fn a_task_leads(writer: &Writer) {
 async fn who_came_while_a_task_led_is_served_by_the_thread() {
     let writer = in_memory();
     a_task_leads(&writer);
-    let mut answer = writer.shared.push(1, leader).unwrap();
+    let mut answer = push(&writer, 1, leader).unwrap();
     writer.shared.lead_on_task();
     assert!(answer.try_recv().is_err(), "there is one leader");
-    writer.shared.step_down(Vec::new(), false);
+    writer.shared.step_down(Vec::new());
     let by = in_time(answer).await.unwrap().unwrap();
     assert_eq!(by.as_deref(), Some(THREAD));
 }
@@ -70,8 +111,8 @@ async fn who_came_while_a_task_led_is_served_by_the_thread() {
 async fn who_pushed_and_comes_after_the_leader_is_gone_leads() {
     let writer = in_memory();
     a_task_leads(&writer);
-    let answer = writer.shared.push(1, leader).unwrap();
-    writer.shared.step_down(Vec::new(), false);
+    let answer = push(&writer, 1, leader).unwrap();
+    writer.shared.step_down(Vec::new());
     assert!(writer.shared.lock().leader == Leader::Nobody);
     writer.shared.lead_on_task();
     let by = in_time(answer).await.unwrap().unwrap();
@@ -87,7 +128,7 @@ async fn who_is_dropped_while_a_task_leads_is_served_by_the_thread() {
         told.send(()).unwrap();
         Ok(())
     }));
-    writer.shared.step_down(Vec::new(), false);
+    writer.shared.step_down(Vec::new());
     hear.recv_timeout(FORGOTTEN).unwrap();
 }
 
@@ -96,7 +137,7 @@ async fn who_relies_on_a_leader_that_has_taken_its_command_wakes_nobody() {
     let writer = in_memory();
     a_task_leads(&writer);
     writer.shared.lead_on_task();
-    writer.shared.step_down(Vec::new(), false);
+    writer.shared.step_down(Vec::new());
     assert!(writer.shared.lock().leader == Leader::Nobody);
     assert!(!writer.shared.lock().relied);
 }
@@ -110,10 +151,10 @@ fn a_task_that_led_while_the_writer_was_closed_leaves_the_end_to_the_thread() {
         std::thread::yield_now();
     }
     a_task_leads(&writer);
-    let answer = writer.shared.push(1, insert("a")).unwrap();
+    let answer = push(&writer, 1, insert("a")).unwrap();
     // As `close` does; its bell rings for a thread that may not lead yet.
     writer.shared.lock().closed = true;
-    writer.shared.step_down(Vec::new(), false);
+    writer.shared.step_down(Vec::new());
     assert_eq!(received(answer).unwrap().unwrap(), RunId(1));
     writer.close();
 }
@@ -123,11 +164,11 @@ fn what_a_task_could_not_begin_goes_before_what_came_meanwhile() {
     let writer = in_memory();
     a_task_leads(&writer);
     for name in ["a", "b"] {
-        drop(writer.shared.push(1, insert(name)).unwrap());
+        drop(push(&writer, 1, insert(name)).unwrap());
     }
     let left = writer.shared.lock().take();
-    let last = writer.shared.push(1, insert("c")).unwrap();
-    writer.shared.step_down(left, false);
+    let last = push(&writer, 1, insert("c")).unwrap();
+    writer.shared.step_down(left);
     received(last).unwrap().unwrap();
     assert_eq!(writer.call_blocking(0, stored).unwrap(), ["a", "b", "c"]);
 }
@@ -139,12 +180,12 @@ fn what_a_task_could_not_begin_at_once_is_left_to_the_thread() {
     let writer = in_file(&path);
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let first = ["a", "b"].map(|name| writer.shared.push(1, insert(name)).unwrap());
+    let first = ["a", "b"].map(|name| push(&writer, 1, insert(name)).unwrap());
     let since = Instant::now();
     writer.shared.lead_on_task();
     assert!(since.elapsed() < PATIENCE / 2, "the task waited itself");
     assert!(writer.shared.lock().leader == Leader::Thread);
-    let then = writer.shared.push(1, insert("c")).unwrap();
+    let then = push(&writer, 1, insert("c")).unwrap();
     writer.shared.lead_on_task();
     other.execute_batch("COMMIT").unwrap();
     for answer in first.into_iter().chain([then]) {

@@ -17,10 +17,10 @@ fn panicking() -> impl Work<RunId> {
 fn a_bad_command_fails_alone_in_the_batch_of_the_thread() {
     let writer = in_memory();
     let held = hold(&writer);
-    let push = |name| writer.shared.push(1, insert(name)).unwrap();
-    let [one, two] = ["a", "b"].map(push);
-    let bad = writer.shared.push(1, bad()).unwrap();
-    let three = push("c");
+    let good = |name| push(&writer, 1, insert(name)).unwrap();
+    let [one, two] = ["a", "b"].map(good);
+    let bad = push(&writer, 1, bad()).unwrap();
+    let three = good("c");
     held.let_go();
     assert_bad(&received(bad).unwrap());
     for good in [one, two, three] {
@@ -43,6 +43,25 @@ async fn a_bad_command_fails_alone_in_the_batch_of_a_task() {
     assert_bad(&bad);
     assert_eq!((one.unwrap(), two.unwrap()), (RunId(1), RunId(2)));
     assert_eq!(writer.call(0, stored).await.unwrap(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn of_inserts_that_go_together_a_bad_one_fails_alone() {
+    let writer = in_memory();
+    let good = |name| writer.insert(new(name), NOW);
+    // Larger than SQLite takes.
+    let payload = vec![0; 1_000_000_001];
+    let bad = writer.insert(
+        NewRun {
+            payload,
+            ..new("bad")
+        },
+        NOW,
+    );
+    let (one, bad, two) = in_time(async { tokio::join!(good("a"), bad, good("b")) }).await;
+    bad.unwrap_err();
+    assert_eq!((one.unwrap().id, two.unwrap().id), (RunId(1), RunId(2)));
+    assert_eq!(in_time(writer.call(0, stored)).await.unwrap(), ["a", "b"]);
 }
 
 #[tokio::test]
@@ -77,9 +96,9 @@ fn a_panicking_command_fails_alone_in_the_batch_of_the_thread() {
     let writer = in_memory();
     for _ in 0..3 {
         let held = hold(&writer);
-        let one = writer.shared.push(1, insert("a")).unwrap();
-        let panicked = writer.shared.push(1, panicking()).unwrap();
-        let two = writer.shared.push(1, insert("b")).unwrap();
+        let one = push(&writer, 1, insert("a")).unwrap();
+        let panicked = push(&writer, 1, panicking()).unwrap();
+        let two = push(&writer, 1, insert("b")).unwrap();
         held.let_go();
         assert!(!matches!(received(panicked), Ok(Ok(_))));
         received(one).unwrap().unwrap();
@@ -207,11 +226,11 @@ fn the_last_reference_may_end_with_a_command() {
     let held = hold(&writer);
     let keeper = Arc::clone(&writer);
     let mut work = insert("a");
-    let first = writer.shared.push(1, move |store: &mut dyn Store| {
+    let first = push(&writer, 1, move |store: &mut dyn Store| {
         let _ = &keeper;
         work(store)
     });
-    let second = writer.shared.push(1, insert("b")).unwrap();
+    let second = push(&writer, 1, insert("b")).unwrap();
     drop(writer);
     held.let_go();
     received(first.unwrap()).unwrap().unwrap();
