@@ -341,6 +341,12 @@ impl Client {
         self.0.writer.call(rows, work).await
     }
 
+    /// A number that changes when another process, or another client in this one, has committed. `None` while this client
+    /// writes.
+    pub(crate) fn others(&self) -> Option<i64> {
+        self.0.writer.others()
+    }
+
     /// Whether nobody may enqueue here: what is in this store is lost when its worker ends.
     pub(crate) fn is_sealed(&self) -> bool {
         self.0.is_sealed

@@ -59,6 +59,15 @@ impl Clock {
         }
     }
 
+    /// Waits for the next of the moments that are this far apart, which are the same for all who wait so.
+    pub(crate) async fn beat(&self, period: Duration) {
+        match self {
+            Self::System => tokio::time::sleep(next_beat(period)).await,
+            #[cfg(any(test, feature = "testing"))]
+            Self::Manual(clock) => clock.sleep(period).await,
+        }
+    }
+
     /// Waits until `duration` has passed on this clock.
     pub(crate) async fn sleep(&self, duration: Duration) {
         match self {
@@ -80,16 +89,31 @@ const SUSPENSION_LOOK: Duration = Duration::from_secs(1);
 /// A runtime's timers stand still while the machine is suspended; what is due by the clock since boot is due all the
 /// same, so that one is looked at too.
 async fn nap(duration: Duration, boot: impl Fn() -> Millis) {
-    let due = boot().saturating_add(duration_millis(duration));
+    let mut now = boot();
+    let due = now.saturating_add(duration_millis(duration));
     let mut timer = std::pin::pin!(tokio::time::sleep(duration));
-    while tokio::time::timeout(SUSPENSION_LOOK, &mut timer)
-        .await
-        .is_err()
-    {
-        if boot() >= due {
+    loop {
+        let look = until_beat(SUSPENSION_LOOK, now);
+        if tokio::time::timeout(look, &mut timer).await.is_ok() {
+            return;
+        }
+        now = boot();
+        if now >= due {
             return;
         }
     }
+}
+
+/// How long until the next multiple of `period`. Those who only look from time to time look at these moments, so that an
+/// idle process wakes up once for all of them.
+fn until_beat(period: Duration, boot: Millis) -> Duration {
+    let period = duration_millis(period).max(1);
+    until(period, boot.rem_euclid(period))
+}
+
+/// As [`until_beat`], from now on.
+pub(crate) fn next_beat(period: Duration) -> Duration {
+    until_beat(period, system::since_boot())
 }
 
 /// Milliseconds since 1970; moments before count below zero.

@@ -3,6 +3,8 @@
 //! it wait; else the named writer thread leads. One bad command fails alone.
 
 mod checkpoints;
+mod command;
+mod turns;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -12,9 +14,10 @@ use std::thread::{JoinHandle, Thread, current, park};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tracing::Span;
 
 use self::checkpoints::Checkpoints;
+use self::command::{Command, Insert, fail, run_next, typed};
+use self::turns::Turns;
 use super::sqlite::{BeginError, Core, Haste, Settings};
 use super::{Effects, Inserted, NewRun, Store};
 use crate::clock::Now;
@@ -28,7 +31,8 @@ const ENOUGH_ROWS: usize = 64;
 
 /// Who hears of commits.
 pub(crate) trait OnCommit: Send + Sync {
-    /// Called after each commit, before the next one begins; must not wait.
+    /// Called after each commit; the next one may have begun, and somebody else may tell of it at the same time. Must not
+    /// wait.
     fn committed(&self, effects: Effects);
 
     /// Called a little later, when a task no longer holds up the next commit. Not once for each commit.
@@ -49,6 +53,7 @@ struct Shared {
     core: Mutex<Option<Core>>,
     on_commit: Box<dyn OnCommit>,
     checkpoints: Checkpoints,
+    turns: Turns,
     /// Whether every commit is an fsync, which no runtime thread should wait for.
     full: bool,
     /// How long a command waits for another process's write transaction.
@@ -62,6 +67,8 @@ struct Mailbox {
     leader: Leader,
     /// Someone found a leader at work and relies on whoever leads next.
     relied: bool,
+    /// The thread waits for so many commands, but not for long.
+    expected: usize,
     /// Most of the WAL is checkpointed; the thread is to end it.
     end_checkpoint: bool,
     /// Too much is in the WAL; the thread is to checkpoint it before it goes on.
@@ -77,66 +84,6 @@ enum Leader {
     Thread,
 }
 
-/// Something to do inside a transaction, possibly more than once, with an answer after the commit.
-trait Command: Send {
-    fn run(&mut self, store: &mut Core) -> Result<(), Error>;
-    /// Itself, if it is an insert of one run: those that come together are done together.
-    fn as_insert(&mut self) -> Option<&mut Insert> {
-        None
-    }
-    fn answer(self: Box<Self>, outcome: Result<(), Error>);
-}
-
-struct Typed<F, R> {
-    work: F,
-    value: Option<R>,
-    reply: oneshot::Sender<Result<R, Error>>,
-    span: Span,
-}
-
-impl<F, R> Command for Typed<F, R>
-where
-    F: FnMut(&mut dyn Store) -> Result<R, Error> + Send,
-    R: Send,
-{
-    fn run(&mut self, store: &mut Core) -> Result<(), Error> {
-        let _entered = self.span.enter();
-        self.value = Some((self.work)(store)?);
-        Ok(())
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
-        let Self { value, reply, .. } = *self;
-        // Nobody waits any more if the caller's future was dropped.
-        let _ = reply.send(outcome.and_then(|()| value.ok_or(Error::Closed)));
-    }
-}
-
-/// As most commands are.
-struct Insert {
-    run: NewRun,
-    now: Now,
-    inserted: Option<Inserted>,
-    reply: oneshot::Sender<Result<Inserted, Error>>,
-}
-
-impl Command for Insert {
-    fn run(&mut self, store: &mut Core) -> Result<(), Error> {
-        self.inserted = Some(store.insert(&self.run, self.now)?);
-        Ok(())
-    }
-
-    fn as_insert(&mut self) -> Option<&mut Self> {
-        Some(self)
-    }
-
-    fn answer(self: Box<Self>, outcome: Result<(), Error>) {
-        let inserted = outcome.and_then(|()| self.inserted.ok_or(Error::Closed));
-        // Nobody waits any more if the caller's future was dropped.
-        let _ = self.reply.send(inserted);
-    }
-}
-
 impl Writer {
     pub(crate) fn start(
         core: Core,
@@ -149,6 +96,7 @@ impl Writer {
             checkpoints: Checkpoints::new(core.path().map(Path::to_owned), settings),
             core: Mutex::new(Some(core)),
             on_commit,
+            turns: Turns::default(),
             full: settings.full,
             patience: settings.busy_timeout,
         });
@@ -157,7 +105,10 @@ impl Writer {
             .spawn({
                 let shared = Arc::clone(&shared);
                 // A panic in a command must not end the thread: everybody would wait for it for ever.
-                move || while catch_unwind(AssertUnwindSafe(|| shared.lead_on_thread())).is_err() {}
+                move || {
+                    turns::sleep_exactly();
+                    while catch_unwind(AssertUnwindSafe(|| shared.lead_on_thread())).is_err() {}
+                }
             })
             .map_err(|source| Error::Io {
                 what: "the writer thread could not be started".to_owned(),
@@ -183,14 +134,8 @@ impl Writer {
 
     /// Inserts a run in the next transaction, together with what others insert.
     pub(crate) async fn insert(&self, run: NewRun, now: Now) -> Result<Inserted, Error> {
-        let (reply, answer) = oneshot::channel();
-        let command = Insert {
-            run,
-            now,
-            inserted: None,
-            reply,
-        };
-        self.shared.push(1, Box::new(command))?;
+        let (command, answer) = Insert::new(run, now);
+        self.shared.push(1, command)?;
         self.led(1, answer).await
     }
 
@@ -222,6 +167,12 @@ impl Writer {
         self.shared.push(rows, command)?;
         self.shared.hand_over();
         block_on(reply).unwrap_or(Err(Error::Closed))
+    }
+
+    /// A number that changes when somebody else than this writer has committed. `None` while this one writes.
+    pub(crate) fn others(&self) -> Option<i64> {
+        let core = self.shared.core.try_lock().ok()?;
+        core.as_ref()?.others()
     }
 
     /// Commits what waits, closes the connection and ends the thread. Twice is fine. May wait for a commit.
@@ -265,6 +216,9 @@ impl Shared {
         }
         mailbox.waiting.push(command);
         mailbox.rows += rows;
+        if mailbox.waiting.len() == mailbox.expected {
+            self.bell.notify_one();
+        }
         Ok(())
     }
 
@@ -302,16 +256,17 @@ impl Shared {
             if mailbox.waiting.is_empty() {
                 return;
             }
-            if self.full || mailbox.rows > TASK_ROWS {
+            if self.full || mailbox.rows > TASK_ROWS || self.turns.are_taken() {
                 return self.ring(&mut mailbox);
             }
             mailbox.leader = Leader::Task;
             mailbox.take()
         };
         let leadership = Leadership(self);
+        let mut committed = Vec::with_capacity(1);
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         let left = match core.as_mut() {
-            Some(core) => self.commit(core, batch, Duration::ZERO),
+            Some(core) => self.commit(core, batch, Duration::ZERO, &mut committed),
             None => fail(batch, &Error::Closed),
         };
         if let Some(core) = core.as_ref() {
@@ -319,8 +274,22 @@ impl Shared {
         }
         drop(core);
         std::mem::forget(leadership);
+        // Who hears of the commit may have something to write at once, and should find nobody leading.
         self.step_down(left);
+        self.tell(committed);
         self.on_commit.afterwards();
+    }
+
+    /// Answers, then wakes.
+    fn tell(&self, committed: Vec<Committed>) {
+        for Committed { commands, effects } in committed {
+            for command in commands {
+                command.answer(Ok(()));
+            }
+            failpoint::reached("after-answer");
+            self.on_commit.committed(effects);
+            failpoint::reached("after-wake");
+        }
     }
 
     /// Ends a task's leadership. The thread goes on if somebody relies on it, or if there is something to wait for.
@@ -359,11 +328,21 @@ impl Shared {
                 fail(batch, &Error::Closed);
                 return;
             };
-            let left = self.commit(open, batch, self.patience);
+            let (commands, since) = (batch.len(), Instant::now());
+            let mut committed = Vec::with_capacity(1);
+            let left = self.commit(open, batch, self.patience, &mut committed);
+            let took = since.elapsed();
+            self.tell(committed);
             if !left.is_empty() {
                 fail(left, &open.busy(self.patience));
             }
             self.on_commit.afterwards();
+            if self.full {
+                self.gather(commands, took);
+            }
+            if !self.lock().waiting.is_empty() {
+                self.turns.give_way();
+            }
             if catch_up {
                 self.checkpoints.end();
                 open.catch_up();
@@ -375,6 +354,18 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// Where every commit waits for the disk, those who were just answered get a moment to come back: else half of them
+    /// would wait while the other half is written, and each commit would serve half as many.
+    fn gather(&self, answered: usize, took: Duration) {
+        let mut mailbox = self.lock();
+        mailbox.expected = answered;
+        let is_missing =
+            |mailbox: &mut Mailbox| mailbox.waiting.len() < answered && !mailbox.closed;
+        let waited = self.bell.wait_timeout_while(mailbox, took / 2, is_missing);
+        let (mut mailbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        mailbox.expected = 0;
     }
 
     /// Called by the leader, between two transactions.
@@ -403,22 +394,24 @@ impl Shared {
         false
     }
 
-    /// One transaction for the whole batch. Returns what could not begin within `patience`.
+    /// One transaction for the whole batch. Returns what could not begin within `patience`, and adds what is committed, of
+    /// which nobody has heard yet.
     fn commit(
         &self,
         core: &mut Core,
         batch: Vec<Box<dyn Command>>,
         patience: Duration,
+        committed: &mut Vec<Committed>,
     ) -> Vec<Box<dyn Command>> {
         if batch.is_empty() {
             return batch;
         }
-        match begin(core, patience) {
+        match self.turns.begin(core, patience) {
             Ok(()) => {}
             Err(BeginError::Busy) => return batch,
             Err(BeginError::Other(error)) => return fail(batch, &error),
         }
-        self.run_batch(core, batch, patience)
+        self.run_batch(core, batch, patience, committed)
     }
 
     fn run_batch(
@@ -426,6 +419,7 @@ impl Shared {
         core: &mut Core,
         mut batch: Vec<Box<dyn Command>>,
         patience: Duration,
+        committed: &mut Vec<Committed>,
     ) -> Vec<Box<dyn Command>> {
         let mut at = 0;
         while at < batch.len() {
@@ -449,12 +443,10 @@ impl Shared {
         match core.commit() {
             Ok(effects) => {
                 failpoint::reached("after-commit");
-                for command in batch {
-                    command.answer(Ok(()));
-                }
-                failpoint::reached("after-answer");
-                self.on_commit.committed(effects);
-                failpoint::reached("after-wake");
+                committed.push(Committed {
+                    commands: batch,
+                    effects,
+                });
                 Vec::new()
             }
             Err(error) => fail(batch, &error),
@@ -470,7 +462,10 @@ impl Shared {
     ) -> Vec<Box<dyn Command>> {
         let mut left = Vec::new();
         for command in batch {
-            left.extend(self.commit(core, vec![command], patience));
+            let mut committed = Vec::with_capacity(1);
+            left.extend(self.commit(core, vec![command], patience, &mut committed));
+            // The next one may have to wait.
+            self.tell(committed);
         }
         left
     }
@@ -486,6 +481,12 @@ impl Mailbox {
         self.rows = 0;
         std::mem::take(&mut self.waiting)
     }
+}
+
+/// What is in the store, and those who wait to hear it.
+struct Committed {
+    commands: Vec<Box<dyn Command>>,
+    effects: Effects,
 }
 
 /// If a command panics, the thread takes over instead of everybody waiting for a leader that is gone.
@@ -515,95 +516,6 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
             Poll::Ready(value) => return value,
             Poll::Pending => park(),
         }
-    }
-}
-
-/// Begins, waiting for other processes in steps that grow from 0.1 to 5 milliseconds.
-fn begin(core: &mut Core, patience: Duration) -> Result<(), BeginError> {
-    let since = Instant::now();
-    let mut pause = Duration::from_micros(100);
-    loop {
-        match core.begin() {
-            Err(BeginError::Busy) if since.elapsed() < patience => {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(5));
-            }
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Runs the next command, or all inserts up to the next other one, and returns how many that were.
-fn run_next(core: &mut Core, commands: &mut [Box<dyn Command>]) -> Result<usize, Error> {
-    let mut inserts: Vec<_> = commands
-        .iter_mut()
-        .map_while(|command| command.as_insert())
-        .collect();
-    if inserts.len() > 1 {
-        let runs: Vec<_> = inserts
-            .iter()
-            .map(|insert| (&insert.run, insert.now))
-            .collect();
-        let inserted = core.insert_all(&runs)?;
-        for (insert, inserted) in inserts.iter_mut().zip(&inserted) {
-            insert.inserted = Some(*inserted);
-        }
-        return Ok(inserted.len());
-    }
-    match commands {
-        [next, ..] => next.run(core).map(|()| 1),
-        [] => Ok(0),
-    }
-}
-
-fn typed<R, F>(work: F) -> (Box<dyn Command>, oneshot::Receiver<Result<R, Error>>)
-where
-    F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
-    R: Send + 'static,
-{
-    let (reply, answer) = oneshot::channel();
-    let command = Typed {
-        work,
-        value: None,
-        reply,
-        span: Span::current(),
-    };
-    (Box::new(command), answer)
-}
-
-/// Answers all with the same error; nothing is left.
-fn fail(batch: Vec<Box<dyn Command>>, error: &Error) -> Vec<Box<dyn Command>> {
-    for command in batch {
-        command.answer(Err(copy(error)));
-    }
-    Vec::new()
-}
-
-/// The errors that a whole batch can meet, for each of its commands.
-fn copy(error: &Error) -> Error {
-    let sqlite = |error: &rusqlite::Error| match error {
-        rusqlite::Error::SqliteFailure(code, text) => {
-            rusqlite::Error::SqliteFailure(*code, text.clone())
-        }
-        other => rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
-            Some(other.to_string()),
-        ),
-    };
-    match error {
-        Error::Busy { waited, holder } => Error::Busy {
-            waited: *waited,
-            holder: holder.clone(),
-        },
-        Error::DiskFull => Error::DiskFull,
-        Error::Closed => Error::Closed,
-        Error::FileReplaced { path } => Error::FileReplaced { path: path.clone() },
-        Error::Unknown(source) => Error::Unknown(sqlite(source)),
-        Error::Store(source) => Error::Store(sqlite(source)),
-        other => Error::Store(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ERROR),
-            Some(other.to_string()),
-        )),
     }
 }
 

@@ -82,6 +82,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 leave_to_others(&shared, &claimed, hops);
                 start(&shared, claimed, places);
                 if !more {
+                    // What was claimed starts before this task looks around.
+                    tokio::task::yield_now().await;
                     look = sleep(&shared, &mut looker, Some(next)).await;
                 }
             }

@@ -27,7 +27,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         tokio::select! {
             biased;
             () = shared.entered(Phase::Draining) => return,
-            () = shared.client().clock().sleep(ROUND) => {}
+            () = shared.client().clock().beat(ROUND) => {}
         }
     }
 }

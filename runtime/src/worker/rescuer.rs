@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::looker::Commits;
 use super::shared::{Phase, Shared};
 use super::stillness::Stillness;
 use crate::error::Error;
@@ -22,6 +23,10 @@ pub(super) struct Rescuer {
     place: Place,
     stillness: Stillness,
     last_round: Instant,
+    /// As the store had them when somebody last committed.
+    workers: Vec<WorkerRow>,
+    /// `None` if nobody can tell.
+    commits: Option<Commits>,
 }
 
 impl Rescuer {
@@ -39,6 +44,8 @@ impl Rescuer {
             lock,
             stillness: Stillness::default(),
             last_round: Instant::now(),
+            workers: Vec::new(),
+            commits: Commits::of_all(shared),
         }))
     }
 
@@ -54,7 +61,7 @@ impl Rescuer {
             return Ok(());
         }
         let me = shared.id();
-        let workers = shared.client().workers().await?;
+        let workers = self.workers(shared).await?;
         if workers.iter().all(|worker| worker.id != me) {
             shared.was_given_up(me);
         }
@@ -66,6 +73,17 @@ impl Rescuer {
             self.look_at(shared, worker, passed).await?;
         }
         Ok(())
+    }
+
+    /// Read again when somebody has committed: an idle worker should not read the same every time.
+    async fn workers(&mut self, shared: &Shared) -> Result<Vec<WorkerRow>, Error> {
+        let may_differ = self.commits.as_mut().is_none_or(Commits::are_new);
+        if may_differ || self.workers.is_empty() {
+            // If this fails, the next round tries again.
+            self.workers.clear();
+            self.workers = shared.client().workers().await?;
+        }
+        Ok(self.workers.clone())
     }
 
     async fn look_at(

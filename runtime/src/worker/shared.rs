@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::ahead::{Ahead, Next};
-use super::pulse;
+use super::pulse::{self, Pulse};
 use super::schedule::Seat;
 use super::scheduler::Own;
 use crate::client::Client;
@@ -99,7 +98,7 @@ pub(super) struct Shared {
     /// Holds the byte that says that this worker is alive.
     _lock: Option<LockFile>,
     /// Unset in memory.
-    pulse: OnceLock<Thread>,
+    pulse: OnceLock<Pulse>,
     claims: AtomicI64,
     pub(super) slots: Arc<Semaphore>,
     pub(super) sleeper: Arc<Sleeper>,
@@ -176,9 +175,9 @@ impl Shared {
 
     fn start_pulse(self: &Arc<Self>, slot: i64) -> Result<(), Error> {
         if let Some(lock) = self.client().lock_file()? {
-            let thread = pulse::start(lock, slot, Arc::downgrade(self))?;
+            let pulse = pulse::start(lock, slot, Arc::downgrade(self))?;
             // Set here alone.
-            let _ = self.pulse.set(thread);
+            let _ = self.pulse.set(pulse);
         }
         Ok(())
     }
@@ -312,7 +311,7 @@ impl Shared {
         active.insert(key, context.clone());
         drop(active);
         if let (true, Some(pulse)) = (was_at_rest, self.pulse.get()) {
-            pulse.unpark();
+            pulse.wake();
         }
     }
 
@@ -427,7 +426,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // It finds that the worker is gone.
         if let Some(pulse) = self.pulse.get() {
-            pulse.unpark();
+            pulse.end();
         }
     }
 }

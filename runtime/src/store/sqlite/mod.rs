@@ -146,6 +146,11 @@ impl Core {
         self.held_up = true;
     }
 
+    /// A number that changes when another connection has committed.
+    pub(crate) fn others(&self) -> Option<i64> {
+        query::data_version(&self.conn).ok()
+    }
+
     /// How soon the WAL should be checkpointed.
     pub(crate) fn wants_checkpoint(&self) -> Haste {
         if self.path.is_none()

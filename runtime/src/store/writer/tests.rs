@@ -3,6 +3,7 @@
 mod checkpoints;
 mod leading;
 mod trouble;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -208,12 +208,12 @@ fn patience_ends() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     for patience in [Duration::ZERO, Duration::from_millis(3)] {
         let since = Instant::now();
-        let began = begin(&mut core, patience);
+        let began = Turns::default().begin(&mut core, patience);
         assert!(matches!(began, Err(BeginError::Busy)), "{began:?}");
         assert!(since.elapsed() >= patience);
     }
     other.execute_batch("COMMIT").unwrap();
-    begin(&mut core, Duration::ZERO).unwrap();
+    Turns::default().begin(&mut core, Duration::ZERO).unwrap();
 }
 
 #[test]
