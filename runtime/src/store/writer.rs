@@ -26,6 +26,11 @@ use crate::failpoint;
 
 /// A task commits at most so many rows on a thread of the runtime.
 const TASK_ROWS: usize = 512;
+/// So often in a row a task commits for others too: they need not wait for another thread, and its own work not for long.
+const ROUNDS: u32 = 8;
+/// So many commands without company make a lone caller, which looks for company again after so many more.
+const OFTEN_ALONE: u32 = 4;
+const TRIES_AGAIN: u32 = 16;
 /// A command of so many rows is worth a commit of its own.
 const ENOUGH_ROWS: usize = 64;
 
@@ -69,6 +74,8 @@ struct Mailbox {
     relied: bool,
     /// The thread waits for so many commands, but not for long.
     expected: usize,
+    /// So many commands in a row were committed without another beside them.
+    alone: u32,
     /// Most of the WAL is checkpointed; the thread is to end it.
     end_checkpoint: bool,
     /// Too much is in the WAL; the thread is to checkpoint it before it goes on.
@@ -128,30 +135,34 @@ impl Writer {
         R: Send + 'static,
     {
         let (command, reply) = typed(work);
-        self.shared.push(rows, command)?;
-        self.led(rows, reply).await
+        let has_company = self.shared.push(rows, command)?;
+        self.led(has_company && rows < ENOUGH_ROWS, reply).await
     }
 
     /// Inserts a run in the next transaction, together with what others insert.
     pub(crate) async fn insert(&self, run: NewRun, now: Now) -> Result<Inserted, Error> {
         let (command, answer) = Insert::new(run, now);
-        self.shared.push(1, command)?;
-        self.led(1, answer).await
+        let has_company = self.shared.push(1, command)?;
+        self.led(has_company, answer).await
     }
 
     /// Sees to it that somebody commits what was pushed, and waits for the answer.
     async fn led<R>(
         &self,
-        rows: usize,
-        reply: oneshot::Receiver<Result<R, Error>>,
+        lets_others_come: bool,
+        mut reply: oneshot::Receiver<Result<R, Error>>,
     ) -> Result<R, Error> {
         // A future that is dropped before it led must not leave its command behind.
         let unled = HandOver(&self.shared);
-        if rows < ENOUGH_ROWS {
-            // Lets other tasks put their commands beside ours, so that one commit serves all.
+        if lets_others_come {
+            // So that they put their commands beside ours, and one commit serves all.
             tokio::task::yield_now().await;
         }
         std::mem::forget(unled);
+        // Whoever was served meanwhile leaves what waits by now to those who have put it there.
+        if let Ok(answer) = reply.try_recv() {
+            return answer;
+        }
         self.shared.lead_on_task();
         reply.await.unwrap_or(Err(Error::Closed))
     }
@@ -209,17 +220,19 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, rows: usize, command: Box<dyn Command>) -> Result<(), Error> {
+    /// Returns whether others are likely to put their commands beside this one.
+    fn push(&self, rows: usize, command: Box<dyn Command>) -> Result<bool, Error> {
         let mut mailbox = self.lock();
         if mailbox.closed {
             return Err(Error::Closed);
         }
+        let has_company = mailbox.expects_company();
         mailbox.waiting.push(command);
         mailbox.rows += rows;
         if mailbox.waiting.len() == mailbox.expected {
-            self.bell.notify_one();
+            self.bell.notify_all();
         }
-        Ok(())
+        Ok(has_company)
     }
 
     /// Makes the thread lead, unless someone leads already: then that one hands over.
@@ -247,37 +260,84 @@ impl Shared {
 
     /// Commits what waits on this thread, if nobody leads and it will not have to wait.
     fn lead_on_task(self: &Arc<Self>) {
-        let batch = {
-            let mut mailbox = self.lock();
-            if mailbox.leader != Leader::Nobody {
-                mailbox.relied = true;
-                return;
-            }
-            if mailbox.waiting.is_empty() {
-                return;
-            }
-            if self.full || mailbox.rows > TASK_ROWS || self.turns.are_taken() {
-                return self.ring(&mut mailbox);
-            }
-            mailbox.leader = Leader::Task;
-            mailbox.take()
+        let Some(mut batch) = self.take_over() else {
+            return;
         };
         let leadership = Leadership(self);
-        let mut committed = Vec::with_capacity(1);
-        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = match core.as_mut() {
-            Some(core) => self.commit(core, batch, Duration::ZERO, &mut committed),
-            None => fail(batch, &Error::Closed),
-        };
-        if let Some(core) = core.as_ref() {
-            self.look_after_wal(core);
+        for round in 1.. {
+            let mut committed = Vec::with_capacity(1);
+            let left = self.commit_on_task(batch, &mut committed);
+            let Some(next) = self.step_down(left, round < ROUNDS) else {
+                std::mem::forget(leadership);
+                // Who hears of the commit may have something to write at once, and should find nobody leading.
+                self.tell(committed);
+                self.on_commit.afterwards();
+                return;
+            };
+            self.tell(committed);
+            self.on_commit.afterwards();
+            batch = next;
         }
-        drop(core);
-        std::mem::forget(leadership);
-        // Who hears of the commit may have something to write at once, and should find nobody leading.
-        self.step_down(left);
-        self.tell(committed);
-        self.on_commit.afterwards();
+    }
+
+    /// Makes this task lead; `None` if there is no need, or if the thread should.
+    fn take_over(&self) -> Option<Vec<Box<dyn Command>>> {
+        let mut mailbox = self.lock();
+        if mailbox.leader != Leader::Nobody {
+            mailbox.relied = true;
+            mailbox.alone = 0;
+            return None;
+        }
+        if mailbox.waiting.is_empty() {
+            return None;
+        }
+        mailbox.alone = match mailbox.waiting.len() {
+            1 => mailbox.alone.saturating_add(1),
+            _ => 0,
+        };
+        if self.full || mailbox.rows > TASK_ROWS || self.turns.are_taken() {
+            self.ring(&mut mailbox);
+            return None;
+        }
+        mailbox.leader = Leader::Task;
+        Some(mailbox.take())
+    }
+
+    fn commit_on_task(
+        self: &Arc<Self>,
+        batch: Vec<Box<dyn Command>>,
+        committed: &mut Vec<Committed>,
+    ) -> Vec<Box<dyn Command>> {
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(core) = core.as_mut() else {
+            return fail(batch, &Error::Closed);
+        };
+        let left = self.commit(core, batch, Duration::ZERO, committed);
+        self.look_after_wal(core);
+        left
+    }
+
+    /// Ends a task's leadership, or goes on with what has come meanwhile from those who rely on it, if it may. The thread
+    /// goes on if there is something to wait for.
+    fn step_down(
+        &self,
+        left: Vec<Box<dyn Command>>,
+        may_lead_on: bool,
+    ) -> Option<Vec<Box<dyn Command>>> {
+        let mut mailbox = self.lock();
+        let must_wait = !left.is_empty() || mailbox.has_errand() || mailbox.closed;
+        mailbox.waiting.splice(0..0, left);
+        let relied = std::mem::take(&mut mailbox.relied) && !mailbox.waiting.is_empty();
+        if relied && may_lead_on && !must_wait && mailbox.rows <= TASK_ROWS {
+            return Some(mailbox.take());
+        }
+        if must_wait || relied {
+            self.ring(&mut mailbox);
+        } else {
+            // Whoever has pushed meanwhile without meeting a leader is still to come and lead.
+            mailbox.leader = Leader::Nobody;
+        }
+        None
     }
 
     /// Answers, then wakes.
@@ -289,20 +349,6 @@ impl Shared {
             failpoint::reached("after-answer");
             self.on_commit.committed(effects);
             failpoint::reached("after-wake");
-        }
-    }
-
-    /// Ends a task's leadership. The thread goes on if somebody relies on it, or if there is something to wait for.
-    fn step_down(&self, left: Vec<Box<dyn Command>>) {
-        let mut mailbox = self.lock();
-        let must_go_on = !left.is_empty() || mailbox.has_errand() || mailbox.closed;
-        mailbox.waiting.splice(0..0, left);
-        let relied = std::mem::take(&mut mailbox.relied) && !mailbox.waiting.is_empty();
-        if must_go_on || relied {
-            self.ring(&mut mailbox);
-        } else {
-            // Whoever has pushed meanwhile without meeting a leader is still to come and lead.
-            mailbox.leader = Leader::Nobody;
         }
     }
 
@@ -472,6 +518,12 @@ impl Shared {
 }
 
 impl Mailbox {
+    /// To let others go first costs a lone caller a third of its time: the runtime wakes another of its threads, in vain.
+    /// So who was alone several times only tries it now and then.
+    fn expects_company(&self) -> bool {
+        self.alone < OFTEN_ALONE || self.alone.is_multiple_of(TRIES_AGAIN)
+    }
+
     /// Whether the thread has something to do for the WAL.
     fn has_errand(&self) -> bool {
         self.end_checkpoint || self.catch_up

@@ -27,7 +27,21 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 
 /// Goes on while the worker drains, until every attempt has ended and is written down: callers may cancel them.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut looker = Looker::new(&shared);
+    // The settler waits for it, also if this panics: what was being claimed when the worker was told to stop is given back.
+    let _over = Over(&shared);
+    claim(&shared).await;
+}
+
+struct Over<'a>(&'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.end_claims();
+    }
+}
+
+async fn claim(shared: &Arc<Shared>) {
+    let mut looker = Looker::new(shared);
     let mut look = false;
     let mut pace = Pace::new(shared.concurrency(), Instant::now());
     loop {
@@ -37,7 +51,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         if let Err(error) = shared.make_sure_of_number().await {
             if error.is_final() {
-                return give_up(&shared, error);
+                return give_up(shared, error);
             }
             tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "this worker could not be registered again; trying again");
             shared.client().clock().sleep(AFTER_ERROR).await;
@@ -46,23 +60,23 @@ pub(super) async fn run(shared: Arc<Shared>) {
         pace.ended(shared.count_ended(), Instant::now());
         if shared.has_entered(Phase::Draining) || shared.ahead.is_stuck(Instant::now()) {
             pace.forget();
-            give_back(&shared, shared.ahead.take_all());
+            give_back(shared, shared.ahead.take_all());
         }
-        start_ahead(&shared);
-        let places = free_places(&shared);
+        start_ahead(shared);
+        let places = free_places(shared);
         let hops = shared.sleeper.set_full(places.is_none());
         if places.is_none() {
             shared.sleeper.pass_on(Call::for_the_rest(hops));
         }
-        let limit = limit(&shared, places.as_ref(), &pace);
+        let limit = limit(shared, places.as_ref(), &pace);
         if limit == 0 && !look {
             if shared.is_done() {
                 return;
             }
-            look = sleep(&shared, &mut looker, None).await;
+            look = sleep(shared, &mut looker, None).await;
             continue;
         }
-        match exchange(&shared, limit).await {
+        match exchange(shared, limit).await {
             Ok(Exchanged {
                 is_registered: false,
                 ..
@@ -79,15 +93,15 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 if !claimed.runs.is_empty() {
                     failpoint::reached("after-claim");
                 }
-                leave_to_others(&shared, &claimed, hops);
-                start(&shared, claimed, places);
+                leave_to_others(shared, &claimed, hops);
+                start(shared, claimed, places);
                 if !more {
                     // What was claimed starts before this task looks around.
                     tokio::task::yield_now().await;
-                    look = sleep(&shared, &mut looker, Some(next)).await;
+                    look = sleep(shared, &mut looker, Some(next)).await;
                 }
             }
-            Err(error) if error.is_final() => return give_up(&shared, error),
+            Err(error) if error.is_final() => return give_up(shared, error),
             Err(error) => {
                 tracing::error!(target: "afterhours", error = &error as &dyn std::error::Error, "the store failed this worker; trying again");
                 shared.sleeper.pass_on(Call::for_the_rest(hops));

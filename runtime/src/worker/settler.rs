@@ -16,7 +16,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     // Ends that the store has not taken. They are tried apart, so that they keep nobody else's end from being written.
     let mut refused = Vec::new();
     loop {
-        if shared.is_done() && refused.is_empty() && !shared.has_ends() {
+        if refused.is_empty() && shared.has_no_more_ends() {
             return;
         }
         tokio::select! {
@@ -107,7 +107,7 @@ async fn give_up(shared: &Shared, error: Error) {
     shared.fail(error);
     loop {
         shared.written(&shared.take_ends());
-        if shared.is_done() {
+        if shared.has_no_more_ends() {
             return;
         }
         shared.some_end().await;

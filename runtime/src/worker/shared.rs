@@ -105,6 +105,8 @@ pub(super) struct Shared {
     phase: watch::Sender<Phase>,
     active: Mutex<HashMap<(RunId, ClaimId), Context>>,
     pub(super) ahead: Ahead,
+    /// The claimer has ended: nothing is given back any more that it has claimed.
+    claims_are_over: AtomicBool,
     /// How attempts ended that the settler has not yet written down.
     outbox: Mutex<Vec<Settlement>>,
     /// Told of each of these.
@@ -163,6 +165,7 @@ impl Shared {
             phase: watch::Sender::new(Phase::Working),
             active: Mutex::default(),
             ahead: Ahead::default(),
+            claims_are_over: AtomicBool::new(false),
             outbox: Mutex::default(),
             ends: Notify::new(),
             counted: AtomicUsize::new(0),
@@ -402,6 +405,17 @@ impl Shared {
     /// Whether nothing is at work, nor ever will be.
     pub(super) fn is_done(&self) -> bool {
         self.has_entered(Phase::Draining) && !self.is_at_work()
+    }
+
+    /// The claimer says that it has ended.
+    pub(super) fn end_claims(&self) {
+        self.claims_are_over.store(true, Ordering::SeqCst);
+        self.ends.notify_one();
+    }
+
+    /// Whether no end comes any more that is to be written down.
+    pub(super) fn has_no_more_ends(&self) -> bool {
+        self.claims_are_over.load(Ordering::SeqCst) && self.is_done() && !self.has_ends()
     }
 
     /// Waits until no attempt is at work.

@@ -146,8 +146,8 @@ impl Held {
 /// Polls once and drops the future. Its command waits in the mailbox by then.
 fn start_and_drop<R>(call: impl Future<Output = R>) {
     let mut call = pin!(call);
-    let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(polled.is_pending());
+    // A lone caller may have its answer at once.
+    let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
 }
 
 /// As `blocking_recv`, with a limit.

@@ -1,5 +1,7 @@
 //! Who leads: each step of the hand-over, taken by hand, and then as a race.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 /// The thread that a command runs on.
@@ -88,6 +90,73 @@ async fn all_of(inserts: Vec<impl Future<Output = Outcome<Inserted>>>) -> Vec<In
     .await
 }
 
+#[tokio::test]
+async fn a_lone_caller_lets_nobody_go_first_but_company_is_noticed_soon() {
+    const CALLS: usize = 320;
+    let (told, hear) = mpsc::channel();
+    let writer = Arc::new(start(&Location::Memory, move |_| told.send(()).unwrap()));
+    let yields = Arc::new(AtomicUsize::new(0));
+    let other = tokio::spawn({
+        let yields = Arc::clone(&yields);
+        async move {
+            loop {
+                yields.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    for _ in 0..CALLS {
+        in_time(writer.call(1, insert("alone"))).await.unwrap();
+    }
+    other.abort();
+    // The runtime itself interrupts a task that has done much.
+    let yields = yields.load(Ordering::Relaxed);
+    assert!((1..CALLS / 8).contains(&yields), "{yields}");
+    assert_eq!(hear.try_iter().count(), CALLS);
+
+    let tasks = (0..64).map(|_| {
+        let writer = Arc::clone(&writer);
+        tokio::spawn(async move {
+            for _ in 0..CALLS / 10 {
+                in_time(writer.call(1, insert("beside"))).await.unwrap();
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        in_time(task).await.unwrap();
+    }
+    let commits = hear.try_iter().count();
+    assert!(commits < 2 * CALLS / 10, "{commits}");
+}
+
+/// Puts a command into the mailbox that says who leads it, and that brings the next one, whose caller relies on that one.
+fn a_chain(shared: &Arc<Shared>, told: mpsc::Sender<Option<String>>, left: u32) {
+    let next = Arc::clone(shared);
+    let (command, _) = typed(move |store| {
+        told.send(leader(store)?).unwrap();
+        if left > 0 {
+            a_chain(&next, told.clone(), left - 1);
+        }
+        Ok(())
+    });
+    shared.push(1, command).unwrap();
+    shared.lead_on_task();
+}
+
+#[tokio::test]
+async fn a_task_commits_for_those_who_rely_on_it_and_not_for_ever() {
+    let writer = in_memory();
+    let here = leader(&mut core(&Location::Memory)).unwrap();
+    let (told, hear) = mpsc::channel();
+    a_chain(&writer.shared, told, 2 * ROUNDS);
+    let by: Vec<_> = (0..=2 * ROUNDS)
+        .map(|_| hear.recv_timeout(FORGOTTEN).unwrap())
+        .collect();
+    let by_task = by.iter().take_while(|by| **by == here).count();
+    assert_eq!(by_task, usize::try_from(ROUNDS).unwrap());
+    assert_eq!(by[by_task].as_deref(), Some(THREAD));
+}
+
 /// As if a task led at this moment.
 fn a_task_leads(writer: &Writer) {
     let mut mailbox = writer.shared.lock();
@@ -102,7 +171,7 @@ async fn who_came_while_a_task_led_is_served_by_the_thread() {
     let mut answer = push(&writer, 1, leader).unwrap();
     writer.shared.lead_on_task();
     assert!(answer.try_recv().is_err(), "there is one leader");
-    writer.shared.step_down(Vec::new());
+    assert!(writer.shared.step_down(Vec::new(), false).is_none());
     let by = in_time(answer).await.unwrap().unwrap();
     assert_eq!(by.as_deref(), Some(THREAD));
 }
@@ -112,7 +181,7 @@ async fn who_pushed_and_comes_after_the_leader_is_gone_leads() {
     let writer = in_memory();
     a_task_leads(&writer);
     let answer = push(&writer, 1, leader).unwrap();
-    writer.shared.step_down(Vec::new());
+    assert!(writer.shared.step_down(Vec::new(), false).is_none());
     assert!(writer.shared.lock().leader == Leader::Nobody);
     writer.shared.lead_on_task();
     let by = in_time(answer).await.unwrap().unwrap();
@@ -128,7 +197,7 @@ async fn who_is_dropped_while_a_task_leads_is_served_by_the_thread() {
         told.send(()).unwrap();
         Ok(())
     }));
-    writer.shared.step_down(Vec::new());
+    assert!(writer.shared.step_down(Vec::new(), false).is_none());
     hear.recv_timeout(FORGOTTEN).unwrap();
 }
 
@@ -137,7 +206,7 @@ async fn who_relies_on_a_leader_that_has_taken_its_command_wakes_nobody() {
     let writer = in_memory();
     a_task_leads(&writer);
     writer.shared.lead_on_task();
-    writer.shared.step_down(Vec::new());
+    assert!(writer.shared.step_down(Vec::new(), false).is_none());
     assert!(writer.shared.lock().leader == Leader::Nobody);
     assert!(!writer.shared.lock().relied);
 }
@@ -154,7 +223,7 @@ fn a_task_that_led_while_the_writer_was_closed_leaves_the_end_to_the_thread() {
     let answer = push(&writer, 1, insert("a")).unwrap();
     // As `close` does; its bell rings for a thread that may not lead yet.
     writer.shared.lock().closed = true;
-    writer.shared.step_down(Vec::new());
+    assert!(writer.shared.step_down(Vec::new(), false).is_none());
     assert_eq!(received(answer).unwrap().unwrap(), RunId(1));
     writer.close();
 }
@@ -168,7 +237,7 @@ fn what_a_task_could_not_begin_goes_before_what_came_meanwhile() {
     }
     let left = writer.shared.lock().take();
     let last = push(&writer, 1, insert("c")).unwrap();
-    writer.shared.step_down(left);
+    assert!(writer.shared.step_down(left, true).is_none());
     received(last).unwrap().unwrap();
     assert_eq!(writer.call_blocking(0, stored).unwrap(), ["a", "b", "c"]);
 }
