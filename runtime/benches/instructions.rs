@@ -64,14 +64,14 @@ fn claimed() -> Stage {
     stage
 }
 
-#[library_benchmark(config = at_most(50_000), setup = stage)]
+#[library_benchmark(config = at_most(26_320), setup = stage)]
 #[bench::one()]
 fn enqueue(mut stage: Stage) -> Stage {
     stage.steps.enqueue(noop::prepare(7)).expect("one");
     stage
 }
 
-#[library_benchmark(config = at_most(10_000_000), setup = stage)]
+#[library_benchmark(config = at_most(7_241_000), setup = stage)]
 #[bench::thousand()]
 fn enqueue_all(mut stage: Stage) -> Stage {
     let many = (0..u64::from(MANY)).map(noop::prepare);
@@ -79,7 +79,7 @@ fn enqueue_all(mut stage: Stage) -> Stage {
     stage
 }
 
-#[library_benchmark(config = at_most(20_000_000), setup = filled)]
+#[library_benchmark(config = at_most(24_231_000), setup = filled)]
 #[bench::thousand()]
 fn claim_and_finish(mut stage: Stage) -> Stage {
     let claimed = stage.steps.claim(MANY).expect("claimed");
@@ -88,7 +88,7 @@ fn claim_and_finish(mut stage: Stage) -> Stage {
     stage
 }
 
-#[library_benchmark(config = at_most(10_000), setup = claimed)]
+#[library_benchmark(config = at_most(1_957), setup = claimed)]
 #[bench::one()]
 fn decode_and_execute(stage: Stage) -> Stage {
     let claimed = stage.claimed.as_ref().expect("claimed");

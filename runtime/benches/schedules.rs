@@ -68,7 +68,7 @@ async fn one_of_many() {}
 fn main() -> Result {
     let arguments: Vec<String> = std::env::args()
         .skip(1)
-        .filter(|argument| argument != "--bench")
+        .filter(|argument| !argument.starts_with("--"))
         .collect();
     let rounds = arguments
         .iter()

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use afterhours::{Client, Result, Worker, job};
 
 use crate::report::Percentile;
-use crate::stage::{Countdown, TASKS, enqueue_from, worker};
+use crate::stage::{Countdown, Enqueued, TASKS, enqueue_from, worker};
 
 const CHILD: &str = "--child";
 
@@ -141,7 +141,7 @@ async fn produce(client: &Client, tasks: usize, runs: usize) -> Result {
     say("ready");
     hear()?;
     let since = Instant::now();
-    let mut times = enqueue_from(client, tasks, runs).await?;
+    let Enqueued { mut times, .. } = enqueue_from(client, tasks, runs).await?;
     let took = since.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
     let [p50, p99, max] =

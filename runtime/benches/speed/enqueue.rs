@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 
 use crate::raw::{inserts, raw};
 use crate::report::Report;
-use crate::stage::{BATCH, Store, TASKS, Template, enqueue_from, fill};
+use crate::stage::{BATCH, Enqueued, Store, TASKS, Template, enqueue_from, fill};
 
 const ONE_BY_ONE: usize = 10_000;
 const FROM_64: usize = 100_000;
@@ -44,22 +44,24 @@ pub(crate) struct Rates {
 
 impl Rates {
     pub(crate) async fn measure(template: &Template, report: &mut Report) -> Result<Self> {
-        let (one, mut times) = rate(template, 1, ONE_BY_ONE).await?;
-        report.times("one task, a call", &mut times, None);
-        let (many, mut times) = rate(template, TASKS, FROM_64).await?;
-        report.times("64 tasks, a call", &mut times, None);
+        let mut one = enqueued(template, 1, ONE_BY_ONE).await?;
+        report.times("one task, a call", &mut one.times, None);
+        let mut many = enqueued(template, TASKS, FROM_64).await?;
+        report.times("64 tasks, a call", &mut many.times, None);
         let batched = batched(template).await?;
-        Ok(Self { one, many, batched })
+        Ok(Self {
+            one: one.rate,
+            many: many.rate,
+            batched,
+        })
     }
 }
 
-async fn rate(template: &Template, tasks: usize, runs: usize) -> Result<(f64, Vec<f64>)> {
+async fn enqueued(template: &Template, tasks: usize, runs: usize) -> Result<Enqueued> {
     let store = Store::on(template).await?;
-    let since = Instant::now();
-    let times = enqueue_from(&store.client, tasks, runs).await?;
-    let rate = times.len() as f64 / since.elapsed().as_secs_f64();
+    let enqueued = enqueue_from(&store.client, tasks, runs).await?;
     store.client.close().await?;
-    Ok((rate, times))
+    Ok(enqueued)
 }
 
 async fn batched(template: &Template) -> Result<f64> {

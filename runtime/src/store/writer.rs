@@ -141,7 +141,7 @@ impl Writer {
 
     /// Inserts a run in the next transaction, together with what others insert.
     pub(crate) async fn insert(&self, run: NewRun, now: Now) -> Result<Inserted, Error> {
-        let (command, answer) = Insert::new(run, now);
+        let (command, answer) = Insert::of(run, now);
         let has_company = self.shared.push(1, command)?;
         self.led(has_company, answer).await
     }

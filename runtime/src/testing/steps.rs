@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 
-use crate::call::{Attempt, Call, Outcome};
+use crate::call::{Attempt, Call};
 use crate::client::Client;
 use crate::clock::{Clock, Now};
 use crate::context::{Cancel, Context, Inner};
@@ -167,7 +167,7 @@ impl Steps {
         match (job.0.start)(Call::new(context, job.0)) {
             Ok(Attempt::Future(mut future)) => {
                 let mut context = task::Context::from_waker(Waker::noop());
-                is_done(future.as_mut().poll(&mut context))
+                matches!(future.as_mut().poll(&mut context), Poll::Ready(Ok(_)))
             }
             Ok(Attempt::Blocking(call)) => call().is_ok(),
             Err(_) => false,
@@ -192,10 +192,6 @@ impl Steps {
             slot: Slot::new(places, Arc::new(Sleeper::default()), place),
         }))
     }
-}
-
-fn is_done(poll: Poll<Outcome>) -> bool {
-    matches!(poll, Poll::Ready(Ok(_)))
 }
 
 fn begin(core: &mut Core) -> Result<(), Error> {

@@ -6,11 +6,12 @@ use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
 
 use super::sqlite::{SETTINGS, clock, clock_at, dump, open};
-use super::{HOUR, NO_CAPS, Store};
+use super::{HOUR, NO_CAPS, Store, run};
 use crate::clock::{Clock, Millis, Now};
 use crate::error::Error;
 use crate::store::sqlite::open_reader;
 use crate::store::sqlite::schema::VERSION;
+use crate::store::{Due, NewRun};
 
 fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -207,7 +208,12 @@ fn the_store_clock_never_goes_back_behind_what_a_long_lived_process_saw() {
         wall: START + 10 * day,
         store: 5_000 + 10 * day + offset,
     };
+    let delayed = NewRun {
+        due: Due::Store(now.store + 1),
+        ..run()
+    };
     core.begin().unwrap();
+    core.insert(&delayed, now).unwrap();
     let cutoffs = core.cutoffs(NO_CAPS).unwrap();
     core.prune(9, &cutoffs, now).unwrap();
     core.commit().unwrap();
@@ -215,6 +221,31 @@ fn the_store_clock_never_goes_back_behind_what_a_long_lived_process_saw() {
     reboot(&path);
     let after = show(&path, &clock_at(START + 5 * day, 10));
     assert!(after >= now.store, "{after} before {}", now.store);
+}
+
+#[test]
+fn a_store_in_which_nothing_waits_is_not_written_to() {
+    let (_folder, path) = place();
+    let (mut core, offset) = open(&path, &clock_at(START, 5_000)).unwrap();
+    core.begin().unwrap();
+    let now = Now {
+        wall: START,
+        store: 5_000 + offset,
+    };
+    core.insert(&run(), now).unwrap();
+    core.commit().unwrap();
+    let written = core.connection().total_changes();
+    for hour in 1..=9 {
+        let now = Now {
+            wall: START + hour * HOUR,
+            store: 5_000 + hour * HOUR + offset,
+        };
+        core.begin().unwrap();
+        let cutoffs = core.cutoffs(NO_CAPS).unwrap();
+        core.prune(9, &cutoffs, now).unwrap();
+        core.commit().unwrap();
+    }
+    assert_eq!(core.connection().total_changes(), written);
 }
 
 #[test]

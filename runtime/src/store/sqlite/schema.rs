@@ -197,13 +197,18 @@ pub(crate) fn clock_offset(conn: &mut Connection, clock: &Clock) -> Result<i64, 
     Ok(offset)
 }
 
+/// A minute's progress is not worth a write, and none is while nothing waits for this clock.
+const REMEMBER_CLOCK: &str = "
+    UPDATE afterhours_meta SET value = ?1
+    WHERE key = 'clock_seen' AND value < ?1 - 60000 AND (
+        EXISTS (SELECT 1 FROM afterhours_runs WHERE due_store IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM afterhours_unique WHERE until IS NOT NULL)
+        OR EXISTS (SELECT 1 FROM afterhours_schedules WHERE every IS NOT NULL))";
+
 /// Remembers how far the store's clock has come, so that the next boot goes on from there even if the wall clock
-/// was set back. A minute's progress is not worth a write.
+/// was set back.
 pub(crate) fn remember_clock(conn: &Connection, now: Millis) -> Result<(), Error> {
-    conn.prepare_cached(
-        "UPDATE afterhours_meta SET value = ?1 WHERE key = 'clock_seen' AND value < ?1 - 60000",
-    )?
-    .execute([now])?;
+    conn.prepare_cached(REMEMBER_CLOCK)?.execute([now])?;
     Ok(())
 }
 

@@ -53,7 +53,7 @@ pub(super) struct Insert {
 }
 
 impl Insert {
-    pub(super) fn new(
+    pub(super) fn of(
         run: NewRun,
         now: Now,
     ) -> (Box<dyn Command>, oneshot::Receiver<Result<Inserted, Error>>) {
