@@ -30,7 +30,7 @@ const TASK_ROWS: usize = 512;
 const ROUNDS: u32 = 8;
 /// So many commands without company make a lone caller, which looks for company again after so many more.
 const OFTEN_ALONE: u32 = 4;
-const TRIES_AGAIN: u32 = 16;
+const TRIES_AGAIN: u32 = 64;
 /// A command of so many rows is worth a commit of its own.
 const ENOUGH_ROWS: usize = 64;
 

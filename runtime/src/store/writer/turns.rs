@@ -9,9 +9,9 @@ use crate::store::sqlite::{BeginError, Core};
 /// Others that have written so lately may want to write again.
 const LATELY: Duration = Duration::from_millis(5);
 /// So long the lock is left to others between two transactions: time enough for one of them to ask.
-const PAUSE: Duration = Duration::from_micros(60);
+const PAUSE: Duration = Duration::from_micros(20);
 /// The shortest and the longest time between two questions.
-const SHORTEST: Duration = Duration::from_micros(30);
+const SHORTEST: Duration = Duration::from_micros(15);
 const LONGEST: Duration = Duration::from_millis(5);
 
 /// What is known of the others.

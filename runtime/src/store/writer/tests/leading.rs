@@ -126,7 +126,7 @@ async fn a_lone_caller_lets_nobody_go_first_but_company_is_noticed_soon() {
         in_time(task).await.unwrap();
     }
     let commits = hear.try_iter().count();
-    assert!(commits < 2 * CALLS / 10, "{commits}");
+    assert!(commits < 2 * CALLS / 10 + TRIES_AGAIN as usize, "{commits}");
 }
 
 /// Puts a command into the mailbox that says who leads it, and that brings the next one, whose caller relies on that one.
