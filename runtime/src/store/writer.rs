@@ -4,6 +4,8 @@
 
 mod checkpoints;
 mod command;
+mod commit;
+mod mailbox;
 mod turns;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,21 +18,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use self::checkpoints::Checkpoints;
-use self::command::{Command, Insert, fail, run_next, typed};
+use self::command::{Command, Insert, fail, typed};
+use self::commit::Committed;
+use self::mailbox::{Leader, Mailbox};
 use self::turns::Turns;
-use super::sqlite::{BeginError, Core, Haste, Settings};
+use super::sqlite::{Core, Haste, Settings};
 use super::{Effects, Inserted, NewRun, Store};
 use crate::clock::Now;
 use crate::error::Error;
-use crate::failpoint;
 
 /// A task commits at most so many rows on a thread of the runtime.
 const TASK_ROWS: usize = 512;
 /// So often in a row a task commits for others too: they need not wait for another thread, and its own work not for long.
 const ROUNDS: u32 = 8;
-/// So many commands without company make a lone caller, which looks for company again after so many more.
-const OFTEN_ALONE: u32 = 4;
-const TRIES_AGAIN: u32 = 64;
 /// A command of so many rows is worth a commit of its own.
 const ENOUGH_ROWS: usize = 64;
 
@@ -63,32 +63,6 @@ struct Shared {
     full: bool,
     /// How long a command waits for another process's write transaction.
     patience: Duration,
-}
-
-#[derive(Default)]
-struct Mailbox {
-    waiting: Vec<Box<dyn Command>>,
-    rows: usize,
-    leader: Leader,
-    /// Someone found a leader at work and relies on whoever leads next.
-    relied: bool,
-    /// The thread waits for so many commands, but not for long.
-    expected: usize,
-    /// So many commands in a row were committed without another beside them.
-    alone: u32,
-    /// Most of the WAL is checkpointed; the thread is to end it.
-    end_checkpoint: bool,
-    /// Too much is in the WAL; the thread is to checkpoint it before it goes on.
-    catch_up: bool,
-    closed: bool,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Leader {
-    #[default]
-    Nobody,
-    Task,
-    Thread,
 }
 
 impl Writer {
@@ -340,18 +314,6 @@ impl Shared {
         None
     }
 
-    /// Answers, then wakes.
-    fn tell(&self, committed: Vec<Committed>) {
-        for Committed { commands, effects } in committed {
-            for command in commands {
-                command.answer(Ok(()));
-            }
-            failpoint::reached("after-answer");
-            self.on_commit.committed(effects);
-            failpoint::reached("after-wake");
-        }
-    }
-
     fn lead_on_thread(self: &Arc<Self>) {
         loop {
             let (batch, end_checkpoint, catch_up) = {
@@ -439,106 +401,6 @@ impl Shared {
         mailbox.leader = Leader::Nobody;
         false
     }
-
-    /// One transaction for the whole batch. Returns what could not begin within `patience`, and adds what is committed, of
-    /// which nobody has heard yet.
-    fn commit(
-        &self,
-        core: &mut Core,
-        batch: Vec<Box<dyn Command>>,
-        patience: Duration,
-        committed: &mut Vec<Committed>,
-    ) -> Vec<Box<dyn Command>> {
-        if batch.is_empty() {
-            return batch;
-        }
-        match self.turns.begin(core, patience) {
-            Ok(()) => {}
-            Err(BeginError::Busy) => return batch,
-            Err(BeginError::Other(error)) => return fail(batch, &error),
-        }
-        self.run_batch(core, batch, patience, committed)
-    }
-
-    fn run_batch(
-        &self,
-        core: &mut Core,
-        mut batch: Vec<Box<dyn Command>>,
-        patience: Duration,
-        committed: &mut Vec<Committed>,
-    ) -> Vec<Box<dyn Command>> {
-        let mut at = 0;
-        while at < batch.len() {
-            let next = &mut batch[at..];
-            // A panic is the command's own, not that of the task which happens to lead.
-            let ran = catch_unwind(AssertUnwindSafe(|| run_next(core, next)));
-            if let Ok(Ok(ran)) = ran {
-                at += ran;
-                continue;
-            }
-            core.rollback();
-            match ran {
-                Ok(Err(error)) if batch.len() == 1 => batch.remove(at).answer(Err(error)),
-                Ok(_) => {}
-                // Dropped unanswered, and not tried again; the panic hook has told of it.
-                Err(_) => drop(batch.remove(at)),
-            }
-            return self.commit_apart(core, batch, patience);
-        }
-        failpoint::reached("before-commit");
-        match core.commit() {
-            Ok(effects) => {
-                failpoint::reached("after-commit");
-                committed.push(Committed {
-                    commands: batch,
-                    effects,
-                });
-                Vec::new()
-            }
-            Err(error) => fail(batch, &error),
-        }
-    }
-
-    /// After one command failed: each in a transaction of its own, so that only the bad one fails.
-    fn commit_apart(
-        &self,
-        core: &mut Core,
-        batch: Vec<Box<dyn Command>>,
-        patience: Duration,
-    ) -> Vec<Box<dyn Command>> {
-        let mut left = Vec::new();
-        for command in batch {
-            let mut committed = Vec::with_capacity(1);
-            left.extend(self.commit(core, vec![command], patience, &mut committed));
-            // The next one may have to wait.
-            self.tell(committed);
-        }
-        left
-    }
-}
-
-impl Mailbox {
-    /// To let others go first costs a lone caller a third of its time: the runtime wakes another of its threads, in vain.
-    /// So who was alone several times only tries it now and then.
-    fn expects_company(&self) -> bool {
-        self.alone < OFTEN_ALONE || self.alone.is_multiple_of(TRIES_AGAIN)
-    }
-
-    /// Whether the thread has something to do for the WAL.
-    fn has_errand(&self) -> bool {
-        self.end_checkpoint || self.catch_up
-    }
-
-    fn take(&mut self) -> Vec<Box<dyn Command>> {
-        self.rows = 0;
-        std::mem::take(&mut self.waiting)
-    }
-}
-
-/// What is in the store, and those who wait to hear it.
-struct Committed {
-    commands: Vec<Box<dyn Command>>,
-    effects: Effects,
 }
 
 /// If a command panics, the thread takes over instead of everybody waiting for a leader that is gone.

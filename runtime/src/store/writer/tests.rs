@@ -12,10 +12,11 @@ use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::time::UNIX_EPOCH;
 
+use super::mailbox::TRIES_AGAIN;
 use super::*;
 use crate::clock::{Clock, ManualClock, Now};
 use crate::run::RunId;
-use crate::store::sqlite::{Location, Settings, open_writer};
+use crate::store::sqlite::{BeginError, Location, Settings, open_writer};
 use crate::store::{Due, Kind, NewRun};
 
 const NOW: Now = Now {
