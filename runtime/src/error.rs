@@ -114,6 +114,14 @@ pub enum Error {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// The Tokio runtime lacks what a worker needs.
+    #[error(
+        "a worker needs timers and I/O, and this Tokio runtime has no {what}: build it with `enable_all()`"
+    )]
+    Runtime {
+        /// What is missing.
+        what: &'static str,
+    },
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

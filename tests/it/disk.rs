@@ -43,6 +43,10 @@ impl Trouble {
         Fault::each(Op::Write, Which::Any, Action::Full).while_there_is(&self.0)
     }
 
+    fn locked_up(&self) -> Fault {
+        Fault::each(Op::Lock, Which::Any, Action::Fail).while_there_is(&self.0)
+    }
+
     fn unconfirmed(&self) -> Fault {
         Fault::each(Op::Sync, Which::Wal, Action::Fail).while_there_is(&self.0)
     }
@@ -114,6 +118,26 @@ async fn a_worker_on_a_full_disk_goes_on_when_there_is_space_again() -> Result {
     let lines = ledger(&folder);
     assert_eq!((count(&lines, "start"), count(&lines, "end")), (2, 2));
     drop(worker);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_end_is_written_although_no_transaction_could_begin_at_first() -> Result {
+    let folder = Folder::new()?;
+    let trouble = Trouble::on(&folder);
+    let client = Client::open(folder.store()).await?;
+    let _worker = work_on(&folder, &trouble.locked_up(), millis(1000))?;
+    let run = client.enqueue(work::prepare(300)).await?;
+    wait_for_ledger(&folder, "a start", |lines| count(lines, "start") == 1);
+    trouble.begin()?;
+    wait_for_ledger(&folder, "an end", |lines| count(lines, "end") == 1);
+    for _ in 0..3 {
+        trouble.is_met();
+    }
+    assert!(matches!(run.status().await?, Status::Running { .. }));
+    // No other run ends that would remind the worker of this one.
+    trouble.end()?;
+    assert_eq!(joined(&run).await?, 1);
     Ok(())
 }
 

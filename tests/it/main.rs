@@ -35,6 +35,7 @@ mod perform;
 mod quickstart;
 mod replaced;
 mod retry;
+mod runtimes;
 mod scenarios;
 mod schedule;
 mod schedule_options;
@@ -44,6 +45,8 @@ mod shared_file;
 mod shutdown;
 mod signals;
 mod sizes;
+#[cfg(target_os = "linux")]
+mod small_disk;
 mod soak;
 mod sockets;
 mod state;

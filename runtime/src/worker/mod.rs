@@ -23,6 +23,7 @@ pub use builder::WorkerBuilder;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
@@ -103,8 +104,9 @@ impl Worker {
     ///
     /// # Errors
     /// If the worker cannot be registered in the store, or others can write to the folder beside it in which processes
-    /// wake each other.
+    /// wake each other. [`Error::Runtime`] if the runtime has no timers or no I/O.
     pub async fn start(self) -> Result<RunningWorker, Error> {
+        check_runtime()?;
         let shared = Shared::register(self.0).await?;
         let ear = listener::open(&shared);
         let listener = tokio::spawn(listener::run(Arc::clone(&shared), ear));
@@ -126,6 +128,18 @@ impl Worker {
             }),
         })
     }
+}
+
+/// Tokio tells only by a panic, which its hook prints too.
+fn check_runtime() -> Result<(), Error> {
+    let has = |what, ask: fn()| {
+        let asked = std::panic::catch_unwind(ask);
+        asked.map_err(|_| Error::Runtime { what })
+    };
+    has("timers", || drop(tokio::time::sleep(Duration::ZERO)))?;
+    #[cfg(unix)]
+    has("I/O", || drop(tokio::net::UnixDatagram::unbound()))?;
+    Ok(())
 }
 
 impl fmt::Debug for Worker {

@@ -32,7 +32,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         match settle(&shared).await {
             Ok(()) => {}
-            Err((error, _)) if error.is_final() => return give_up(&shared, error).await,
+            Err((error, ended)) if error.is_final() => {
+                shared.written(&ended);
+                return give_up(&shared, error).await;
+            }
             Err((error @ Error::Busy { .. }, ended)) => {
                 report(&error);
                 // No end is to blame, and each by itself would wait as long again.
@@ -41,7 +44,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             Err((error, ended)) => {
                 report(&error);
-                refused.extend(settle_apart(&shared, ended).await);
+                if ended.is_empty() {
+                    // The transaction did not even begin: what is to be written waits where it was, and nobody tells of it
+                    // again.
+                    shared.client().clock().sleep(AFTER_ERROR).await;
+                    shared.put_back(ended);
+                } else {
+                    refused.extend(settle_apart(&shared, ended).await);
+                }
             }
         }
     }
