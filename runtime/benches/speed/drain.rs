@@ -10,12 +10,12 @@ use crate::raw;
 use crate::report::Report;
 use crate::stage::{Countdown, Store, Template, fill, wait_until_drained};
 
-const RUNS: usize = 100_000;
+pub(crate) const RUNS: usize = 100_000;
 
 pub(crate) fn part(runtime: &Runtime, report: &mut Report) -> Result {
     let reference = raw::raw("NORMAL", |conn| raw::drain(conn, RUNS))?;
     report.value("raw: claim 1,000 and mark done", "/s", reference);
-    let rate = runtime.block_on(drain(&Template::default()))?;
+    let rate = runtime.block_on(drain(&Template::default(), RUNS))?;
     report.ratio("drain no-op jobs, one worker", rate, reference, 0.5);
     let one = processes(runtime, 1)?;
     report.value("drain, one worker process", "/s", one);
@@ -25,17 +25,17 @@ pub(crate) fn part(runtime: &Runtime, report: &mut Report) -> Result {
 }
 
 /// Runs a second, until the worker has stopped.
-pub(crate) async fn drain(template: &Template) -> Result<f64> {
+pub(crate) async fn drain(template: &Template, runs: usize) -> Result<f64> {
     let store = Store::on(template).await?;
-    fill(&store.client, RUNS).await?;
-    let countdown = Countdown::of(RUNS);
+    fill(&store.client, runs).await?;
+    let countdown = Countdown::of(runs);
     let worker = store.worker(&countdown).build()?;
     let since = Instant::now();
     let running = worker.start().await?;
     countdown.is_over().await;
     // The last ones are written down while the worker stops.
     running.stop().await?;
-    let rate = RUNS as f64 / since.elapsed().as_secs_f64();
+    let rate = runs as f64 / since.elapsed().as_secs_f64();
     store.client.close().await?;
     Ok(rate)
 }

@@ -4,7 +4,7 @@ use afterhours::Result;
 use rusqlite::Connection;
 use tokio::runtime::Runtime;
 
-use crate::drain::drain;
+use crate::drain::{RUNS, drain};
 use crate::report::{Percentile, Report};
 use crate::stage::{BATCH, Store, TASKS, Template, enqueue_from, noop};
 
@@ -51,7 +51,7 @@ impl Figures {
         Ok(Self {
             enqueue: enqueued.rate,
             p99: Percentile::P99.of(&enqueued.times),
-            drain: drain(&template).await?,
+            drain: drain(&template, RUNS).await?,
             bytes,
         })
     }

@@ -1,12 +1,11 @@
 //! A million ready runs of a job that this worker does not know stand before its own.
 
-use std::time::Instant;
-
 use afterhours::{Result, job};
 use tokio::runtime::Runtime;
 
+use crate::drain::drain;
 use crate::report::Report;
-use crate::stage::{BATCH, Countdown, Store, Template, fill};
+use crate::stage::{BATCH, Store, Template};
 use crate::start;
 
 const UNKNOWN: usize = 1_000_000;
@@ -18,8 +17,8 @@ async fn elsewhere(_number: u64) {}
 
 pub(crate) fn part(runtime: &Runtime, report: &mut Report) -> Result {
     let template = runtime.block_on(behind_unknown())?;
-    let alone = runtime.block_on(drain(&Template::default()))?;
-    let behind = runtime.block_on(drain(&template))?;
+    let alone = runtime.block_on(drain(&Template::default(), RUNS))?;
+    let behind = runtime.block_on(drain(&template, RUNS))?;
     report.value("drain 50,000 no-op jobs", "/s", alone);
     report.ratio(
         "  behind 1,000,000 unknown ones (of alone)",
@@ -44,18 +43,4 @@ async fn behind_unknown() -> Result<Template> {
             .await?;
     }
     store.into_template().await
-}
-
-async fn drain(template: &Template) -> Result<f64> {
-    let store = Store::on(template).await?;
-    fill(&store.client, RUNS).await?;
-    let countdown = Countdown::of(RUNS);
-    let worker = store.worker(&countdown).build()?;
-    let since = Instant::now();
-    let running = worker.start().await?;
-    countdown.is_over().await;
-    running.stop().await?;
-    let rate = RUNS as f64 / since.elapsed().as_secs_f64();
-    store.client.close().await?;
-    Ok(rate)
 }

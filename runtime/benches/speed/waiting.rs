@@ -6,7 +6,7 @@ use afterhours::Result;
 use tokio::runtime::Runtime;
 
 use crate::child::Child;
-use crate::drain::drain;
+use crate::drain::{RUNS, drain};
 use crate::enqueue::Rates;
 use crate::idle::Spent;
 use crate::report::{Percentile, Report};
@@ -32,8 +32,8 @@ pub(crate) fn part(runtime: &Runtime, report: &mut Report) -> Result {
     ] {
         report.ratio(beside_waiting(what), rate, reference, GOAL);
     }
-    let alone = runtime.block_on(drain(&none))?;
-    let beside = runtime.block_on(drain(&million))?;
+    let alone = runtime.block_on(drain(&none, RUNS))?;
+    let beside = runtime.block_on(drain(&million, RUNS))?;
     report.ratio(beside_waiting("drain"), beside, alone, GOAL);
     let mut alone = runtime.block_on(start::here(&none))?;
     let mut beside = runtime.block_on(start::here(&million))?;
