@@ -207,7 +207,8 @@ impl fmt::Display for Failure {
 /// The reason of runs that [`Handle::cancel`](crate::Handle::cancel) has ended.
 pub(crate) const BY_A_CALLER: &str = "by a caller";
 
-/// What the store writes in the column `state`. Indexes name these numbers, so they never change.
+/// What the store writes in the column `state`, but for `Running`: such a run is stored as ready, and has a row in the
+/// table of those that are running. Indexes name these numbers, so they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Ready = 0,
@@ -229,7 +230,6 @@ impl State {
         match code {
             0 => Self::Ready,
             1 => Self::Scheduled,
-            2 => Self::Running,
             3 => Self::Done,
             4 => Self::Failed,
             5 => Self::Cancelled,
@@ -244,9 +244,10 @@ mod tests {
 
     #[test]
     fn codes_round_trip() {
-        for code in 0..=6 {
+        for code in [0, 1, 3, 4, 5, 6] {
             assert_eq!(State::from_code(code).code(), code);
         }
+        assert_eq!(State::from_code(2), State::Incompatible);
         for code in 0..=3 {
             assert_eq!(AttemptOutcome::from_code(code).code(), code);
         }

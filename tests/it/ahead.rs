@@ -116,7 +116,7 @@ async fn a_worker_that_stops_gives_back_what_it_has_claimed_ahead() -> Result {
         let sql = format!("SELECT count(*) FROM {what}");
         Ok(folder.outsider()?.query_row(&sql, [], |row| row.get(0))?)
     };
-    let ready = count("afterhours_runs WHERE state = 0 AND attempts = 0")?;
+    let ready = count("afterhours_ready")?;
     let done = count("afterhours_runs WHERE state = 3")?;
     assert_eq!(
         ready + done,
@@ -124,6 +124,6 @@ async fn a_worker_that_stops_gives_back_what_it_has_claimed_ahead() -> Result {
         "nothing is left at work"
     );
     assert!(ready > 0, "it was told to stop half-way");
-    assert_eq!(count("afterhours_claims")?, 0);
+    assert_eq!(count("afterhours_running")?, 0);
     Ok(())
 }

@@ -147,7 +147,8 @@ fn untouched(folder: &Folder, runs: &[Run], expected: &[&str]) -> Result {
     let mut found = Vec::new();
     for run in runs {
         let is_untouched: bool = store.query_row(
-            "SELECT state = 0 AND attempts = 0 AND claim IS NULL AND started_at IS NULL AND note IS NULL
+            "SELECT state = 0 AND attempts = 0 AND started_at IS NULL AND note IS NULL
+                    AND EXISTS (SELECT 1 FROM afterhours_ready WHERE run = id)
                FROM afterhours_runs WHERE id = ?1",
             [&run.id],
             |row| row.get(0),

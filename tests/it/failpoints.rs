@@ -77,7 +77,7 @@ async fn dies_while_it_rescues(failpoint: &str, left: u32) -> Result {
     aftermath.died(&second);
     client.close().await?;
     let unrescued = folder.outsider()?.query_row(
-        "SELECT count(*) FROM afterhours_runs WHERE state = 2 AND crashes = 0",
+        "SELECT count(*) FROM afterhours_running JOIN afterhours_runs ON id = run WHERE crashes = 0",
         [],
         |row| row.get::<_, u32>(0),
     )?;

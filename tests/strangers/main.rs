@@ -84,6 +84,20 @@ impl Bench {
         Ok(())
     }
 
+    /// Writes into the row of a run, and whether it is ready where that follows from its row.
+    fn set<T>(&self, run: &Handle<T>, set: &str) -> Result {
+        let update = format!("UPDATE afterhours_runs SET {set} WHERE id = ?1");
+        self.write(&update, [run.id()])?;
+        let [forget, add] = [
+            "DELETE FROM afterhours_ready WHERE run = ?1",
+            "INSERT INTO afterhours_ready (suspect, kind, priority, run)
+             SELECT crashes >= 2, kind, priority, id FROM afterhours_runs WHERE id = ?1 AND state = 0",
+        ];
+        self.outsider.execute(forget, [run.id()])?;
+        self.outsider.execute(add, [run.id()])?;
+        Ok(())
+    }
+
     /// Which lock file the store has: the number at its beginning.
     fn lock_file(&self) -> Result<i64> {
         let content = std::fs::read(self.folder.path().join("jobs.db-afterhours.lock"))?;

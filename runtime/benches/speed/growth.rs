@@ -95,7 +95,8 @@ async fn filled(state: State, size: usize) -> Result<Template> {
         // meanwhile, which costs what it costs.
         Connection::open(path)?.execute_batch(
             "UPDATE afterhours_runs SET state = 4, attempts = 1, started_at = enqueued_at, finished_at = enqueued_at,
-                 expires = (SELECT value FROM afterhours_meta WHERE key = 'clock_seen') + 7200000",
+                 expires = (SELECT value FROM afterhours_meta WHERE key = 'clock_seen') + 7200000;
+             DELETE FROM afterhours_ready",
         )?;
     }
     Ok(template)

@@ -152,8 +152,8 @@ pub(crate) fn wait_until_drained(path: &Path) -> Result {
     let conn = Connection::open(path)?;
     conn.busy_timeout(Duration::from_secs(10))?;
     let mut is_left = conn.prepare(
-        "SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE state = 0 AND suspect = 0)
-             OR EXISTS (SELECT 1 FROM afterhours_claims)",
+        "SELECT EXISTS (SELECT 1 FROM afterhours_ready)
+             OR EXISTS (SELECT 1 FROM afterhours_running)",
     )?;
     while is_left.query_row([], |row| row.get(0))? {
         std::thread::sleep(Duration::from_millis(2));

@@ -122,7 +122,7 @@ fn missing(folder: &Folder, said: &Said, lines: &[Entry]) -> Result<(Vec<String>
 /// What is still to do is done, or the time is over and it is lost.
 fn settle(folder: &Folder) -> Result {
     let since = Instant::now();
-    let unfinished = "SELECT count(*) FROM afterhours_runs WHERE state IN (0, 1, 2)";
+    let unfinished = "SELECT count(*) FROM afterhours_runs WHERE state IN (0, 1)";
     while super::number(folder, unfinished)? > 0 && since.elapsed() < 2 * LIMIT {
         std::thread::sleep(Duration::from_millis(10));
     }

@@ -99,6 +99,10 @@ fn copy_run(store: &Connection, run: &str, count: usize, changes: &[(&str, &str)
     );
     let copied = store.execute(&sql, (run, i64::try_from(count)?))?;
     assert_eq!(copied, count);
+    store.execute_batch(
+        "INSERT OR IGNORE INTO afterhours_ready (suspect, kind, priority, run)
+         SELECT 0, kind, priority, id FROM afterhours_runs WHERE state = 0",
+    )?;
     Ok(())
 }
 

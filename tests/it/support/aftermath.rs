@@ -93,7 +93,7 @@ impl Aftermath {
 }
 
 fn unfinished(folder: &Folder) -> afterhours::rusqlite::Result<u32> {
-    let unfinished = "SELECT count(*) FROM afterhours_runs WHERE state IN (0, 1, 2)";
+    let unfinished = "SELECT count(*) FROM afterhours_runs WHERE state IN (0, 1)";
     folder
         .outsider()?
         .query_row(unfinished, [], |row| row.get(0))

@@ -29,6 +29,9 @@ const FILL: &str = "
     SELECT 1 + n % 2, state, n % 3, iif(state = 1 AND n % 2, ?2 + n, NULL), iif(state = 1 AND n % 2 = 0, ?3 + n, NULL),
         ?2, iif(state IN (3, 4), ?2, NULL), iif(state IN (3, 4), ?3 + iif(n % 2, n, -n), NULL), x'00'
     FROM number, state";
+const READY: &str = "
+    INSERT OR IGNORE INTO afterhours_ready (suspect, kind, priority, run)
+    SELECT 0, kind, priority, id FROM afterhours_runs WHERE state = 0";
 const KEYS: &str = "
     WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < ?1)
     INSERT INTO afterhours_unique (run, job, key, until) SELECT n, 'known', CAST(n AS BLOB), ?2 + n FROM number";
@@ -44,6 +47,7 @@ fn filled(rows: usize) -> Core {
     core.connection()
         .execute(FILL, [rows, NOW.wall, NOW.store])
         .unwrap();
+    core.connection().execute(READY, []).unwrap();
     core.connection().execute(KEYS, [rows, NOW.store]).unwrap();
     core.commit().unwrap();
     core

@@ -263,7 +263,7 @@ fn other_values_do_not_make_sqlite_compile_a_statement_again() {
     let reader = open_reader(&path, SETTINGS).unwrap();
     for conn in [core.connection(), &reader] {
         for sql in [
-            "SELECT id, priority FROM afterhours_runs WHERE state = 0 AND kind = ?1 ORDER BY priority DESC, id LIMIT ?2",
+            "SELECT run, priority FROM afterhours_ready WHERE suspect = 0 AND kind = ?1 ORDER BY priority DESC, run LIMIT ?2",
             "SELECT attempt FROM afterhours_attempts WHERE run = ?1 AND seq < ?2 ORDER BY seq",
         ] {
             let mut statement = conn.prepare(sql).unwrap();

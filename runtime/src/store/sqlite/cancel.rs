@@ -11,11 +11,11 @@ use crate::store::{ClaimId, Effects, Ending, Settlement, WorkerId};
 
 const STATE: &str = "SELECT state FROM afterhours_runs WHERE id = ?1";
 /// How long it is to be kept is what says that a run is asked to end.
-const ASK: &str = "UPDATE afterhours_runs SET cancel_keep = ?2 WHERE id = ?1";
+const ASK: &str = "UPDATE afterhours_running SET cancel_keep = ?2 WHERE run = ?1";
 const ASKED: &str = "
-    SELECT id, claim FROM afterhours_runs INDEXED BY afterhours_cancelling
+    SELECT run, claim FROM afterhours_running INDEXED BY afterhours_cancelling
     WHERE cancel_keep IS NOT NULL AND claim BETWEEN ?1 AND ?2";
-const KEEP: &str = "SELECT cancel_keep FROM afterhours_runs WHERE id = ?1 AND claim = ?2";
+const KEEP: &str = "SELECT cancel_keep FROM afterhours_running WHERE run = ?1 AND claim = ?2";
 
 /// False if the run has ended, or never was.
 pub(super) fn cancel(
@@ -30,20 +30,22 @@ pub(super) fn cancel(
         .query_row([id.0], |row| row.get(0))
         .optional()?;
     match state.map(State::from_code) {
-        Some(State::Ready | State::Scheduled | State::Incompatible) => {
-            let is_ended = finish::cancelled(conn, id, BY_A_CALLER, keep, now)?;
-            if is_ended {
-                effects.finished.push((id, by_a_caller(keep)));
-            }
-            Ok(is_ended)
-        }
-        Some(State::Running) => {
-            conn.prepare_cached(ASK)?.execute(params![id.0, keep])?;
+        Some(State::Ready) if is_asked(conn, id, keep)? => {
             effects.cancelling = true;
             Ok(true)
         }
-        Some(State::Done | State::Failed | State::Cancelled) | None => Ok(false),
+        Some(State::Ready | State::Scheduled | State::Incompatible) => {
+            finish::cancelled(conn, id, BY_A_CALLER, keep, now)?;
+            effects.finished.push((id, by_a_caller(keep)));
+            Ok(true)
+        }
+        Some(State::Running | State::Done | State::Failed | State::Cancelled) | None => Ok(false),
     }
+}
+
+/// Asks the run to end, if it is running.
+fn is_asked(conn: &Connection, id: RunId, keep: Millis) -> Result<bool, Error> {
+    Ok(conn.prepare_cached(ASK)?.execute(params![id.0, keep])? == 1)
 }
 
 /// Which of a worker's runs are asked to end.

@@ -1,14 +1,16 @@
 //! Claim: ready runs become a worker's. Also promotes what has become due, because only claiming needs it.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::limits::Limits;
 use super::many::{Ids, Many, many};
+use super::ready::{self, Place};
 use super::strange::content;
-use super::{Kinds, claims, park};
+use super::{Kinds, park, running};
 use crate::clock::{Millis, Now};
 use crate::codec::sealed_len;
 use crate::error::Error;
@@ -16,59 +18,44 @@ use crate::failpoint;
 use crate::run::RunId;
 use crate::sizes::OPTIONS;
 use crate::store::{
-    ClaimId, ClaimRequest, Claimed, ClaimedRun, Effects, Kind, Limit, NextDue, WorkerId,
+    ClaimId, ClaimRequest, Claimed, ClaimedRun, Effects, Kind, Limit, NextDue, SUSPECT_CRASHES,
+    WorkerId,
 };
 
 /// So many scheduled runs become ready in one claim at most; the next claim follows at once.
-const PROMOTE: u32 = 1000;
+const MOST_DUE: u32 = 1000;
 
 const NEXT_WALL: &str = "SELECT min(due_wall) FROM afterhours_runs WHERE due_wall IS NOT NULL";
 const NEXT_STORE: &str = "SELECT min(due_store) FROM afterhours_runs WHERE due_store IS NOT NULL";
+const DUE_WALL: &str =
+    "SELECT id FROM afterhours_runs WHERE due_wall <= ?1 ORDER BY due_wall LIMIT ?2";
+const DUE_STORE: &str =
+    "SELECT id FROM afterhours_runs WHERE due_store <= ?1 ORDER BY due_store LIMIT ?2";
 /// A run that is due and not scheduled was written by a stranger; it is due no more.
-const PROMOTE_WALL: &str = "
-    UPDATE afterhours_runs SET state = iif(state = 1, 0, state), due_wall = NULL WHERE id IN (
-        SELECT id FROM afterhours_runs WHERE due_wall <= ?1 ORDER BY due_wall LIMIT ?2)";
-const PROMOTE_STORE: &str = "
-    UPDATE afterhours_runs SET state = iif(state = 1, 0, state), due_store = NULL WHERE id IN (
-        SELECT id FROM afterhours_runs WHERE due_store <= ?1 ORDER BY due_store LIMIT ?2)";
+const PROMOTE: Many = many!(
+    "UPDATE afterhours_runs SET state = iif(state = 1, 0, state), due_wall = NULL, due_store = NULL WHERE",
+    "id",
+    ""
+);
 
-/// Where ready runs are looked for.
-struct Among {
-    /// One seek in the index for each kind that has ready runs, however many runs it has.
-    next_kind: &'static str,
-    candidates: &'static str,
-    are_suspects: bool,
-}
-
-const UNSUSPECTED: Among = Among {
-    next_kind: "SELECT kind FROM afterhours_runs WHERE state = 0 AND suspect = 0 AND kind > ?1 ORDER BY kind LIMIT 1",
-    candidates: "
-        SELECT id, priority FROM afterhours_runs WHERE state = 0 AND suspect = 0 AND kind = ?1
-        ORDER BY priority DESC, id LIMIT ?2",
-    are_suspects: false,
-};
-const SUSPECTS: Among = Among {
-    next_kind: "SELECT kind FROM afterhours_runs WHERE suspect <> 0 AND kind > ?1 AND state = 0 ORDER BY kind LIMIT 1",
-    candidates: "
-        SELECT id, priority FROM afterhours_runs WHERE suspect <> 0 AND kind = ?1 AND state = 0
-        ORDER BY priority DESC, id LIMIT ?2",
-    are_suspects: true,
-};
+/// One seek for each kind that has ready runs, however many runs it has.
+const NEXT_KIND: &str =
+    "SELECT kind FROM afterhours_ready WHERE suspect = ?1 AND kind > ?2 ORDER BY kind LIMIT 1";
+const CANDIDATES: &str = "
+    SELECT run, priority FROM afterhours_ready WHERE suspect = ?1 AND kind = ?2 ORDER BY priority DESC, run LIMIT ?3";
 const HAS_SUSPECT: &str = "
-    SELECT EXISTS (SELECT 1 FROM afterhours_runs WHERE suspect <> 0 AND state = 2 AND claim BETWEEN ?1 AND ?2)";
+    SELECT EXISTS (
+        SELECT 1 FROM afterhours_running CROSS JOIN afterhours_runs ON afterhours_runs.id = run
+        WHERE claim BETWEEN ?1 AND ?2 AND crashes >= ?3)";
 /// What is too large is not even read.
 const READ: Many = many!(
     "SELECT id, attempts, lost, enqueued_at, due_at, iif(octet_length(options) <= ?3, options, NULL),
-        iif(length(payload) <= ?4, payload, NULL), length(payload)
-    FROM afterhours_runs WHERE",
+        iif(length(payload) <= ?4, payload, NULL)
+    FROM afterhours_runs WHERE state = 0 AND",
     "id",
     ""
 );
-const CLAIM: Many = many!(
-    "UPDATE afterhours_runs SET state = 2, claim = ?3, started_at = ?4, attempts = attempts + 1 WHERE",
-    "id",
-    ""
-);
+const SIZE: &str = "SELECT length(payload) FROM afterhours_runs WHERE id = ?1";
 
 /// A run that cannot be claimed, and why.
 type Unfit = (i64, String);
@@ -90,26 +77,27 @@ impl Claim<'_> {
     ) -> Result<Claimed, Error> {
         let mut promoted = false;
         let mut promote = |sql, now| promote(self.conn, sql, now, &mut promoted);
-        let wall = promote([NEXT_WALL, PROMOTE_WALL], now.wall)?;
-        let store = promote([NEXT_STORE, PROMOTE_STORE], now.store)?;
+        let wall = promote([NEXT_WALL, DUE_WALL], now.wall)?;
+        let store = promote([NEXT_STORE, DUE_STORE], now.store)?;
         let mut limits = Limits::default();
         let mut found = Vec::new();
         let mut unwanted = false;
-        for among in [&UNSUSPECTED, &SUSPECTS] {
+        for are_suspects in [false, true] {
             unwanted |= find(
                 self.conn,
                 self.kinds,
                 &mut limits,
                 request,
-                among,
+                are_suspects,
                 &mut found,
             )?;
         }
         let (chosen, left) = choose(self.conn, &mut limits, request, found)?;
         *held_up |= limits.any_reached();
         let (runs, unfit) = self.read(&chosen, request)?;
-        self.take(&runs, request, now)?;
-        let again = !unfit.is_empty();
+        self.take(&chosen, &runs, request, now)?;
+        // A stranger may have made runs ready that are not.
+        let again = runs.len() < chosen.len();
         for (id, reason) in unfit {
             park::put_aside(self.conn, self.effects, id, reason)?;
         }
@@ -145,7 +133,7 @@ impl Claim<'_> {
                 };
                 let run = match row.get(6)? {
                     Some(payload) => content(claimed_run(row, candidate, request, payload))?,
-                    None => Err(self.too_large(row.get(7)?)),
+                    None => Err(self.too_large(id)?),
                 };
                 match run {
                     Ok(run) => runs.push((*place, run)),
@@ -157,37 +145,49 @@ impl Claim<'_> {
         Ok((runs.into_iter().map(|(_, run)| run).collect(), unfit))
     }
 
-    fn take(&self, runs: &[ClaimedRun], request: &ClaimRequest, now: Now) -> Result<(), Error> {
-        if runs.is_empty() {
-            return Ok(());
+    /// What was chosen is ready no more; what can be claimed of it runs.
+    fn take(
+        &self,
+        chosen: &[Candidate],
+        runs: &[ClaimedRun],
+        request: &ClaimRequest,
+        now: Now,
+    ) -> Result<(), Error> {
+        let mut places: BTreeMap<Place, Vec<i64>> = BTreeMap::new();
+        for candidate in chosen {
+            places
+                .entry(candidate.place)
+                .or_default()
+                .push(candidate.id);
         }
-        for ids in Ids::of(runs.iter().map(|run| run.id.0).collect()) {
-            let (claim, first, last) = ids.bind(&CLAIM);
-            self.conn.prepare_cached(claim)?.execute(params![
-                first,
-                last,
-                request.claim.0,
-                now.wall
-            ])?;
+        for (place, ids) in places {
+            ready::take(self.conn, place, ids)?;
         }
-        claims::take(self.conn, request.claim, runs.iter().map(|run| run.id))?;
-        failpoint::reached("in-claim");
+        let ids = runs.iter().map(|run| run.id.0).collect();
+        running::take(self.conn, request.claim, ids, now.wall)?;
+        if !runs.is_empty() {
+            failpoint::reached("in-claim");
+        }
         Ok(())
     }
 
-    fn too_large(&self, size: i64) -> String {
+    fn too_large(&self, id: i64) -> Result<String, Error> {
+        let size: i64 = self
+            .conn
+            .prepare_cached(SIZE)?
+            .query_row([id], |row| row.get(0))?;
         let most = self.max_payload;
-        format!(
+        Ok(format!(
             "its arguments have {size} bytes, and this worker takes at most {most}: raise `max_payload` of its client's \
              builder"
-        )
+        ))
     }
 }
 
 /// Makes ready what is due on one clock; returns the next moment on it.
 fn promote(
     conn: &Connection,
-    [next, promote]: [&str; 2],
+    [next, all]: [&str; 2],
     now: Millis,
     promoted: &mut bool,
 ) -> Result<Option<Millis>, Error> {
@@ -196,8 +196,15 @@ fn promote(
     if due.is_none_or(|due| due > now) {
         return Ok(due);
     }
-    conn.prepare_cached(promote)?
-        .execute(params![now, PROMOTE])?;
+    let due: Vec<i64> = conn
+        .prepare_cached(all)?
+        .query_map(params![now, MOST_DUE], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for ids in Ids::of(due) {
+        let (promote, first, last) = ids.bind(&PROMOTE);
+        conn.prepare_cached(promote)?.execute([first, last])?;
+        ready::add_all(conn, &ids)?;
+    }
     *promoted = true;
     Ok(next.query_row([], |row| row.get(0))?)
 }
@@ -205,11 +212,10 @@ fn promote(
 #[derive(Debug)]
 struct Candidate {
     rank: usize,
-    priority: Reverse<i64>,
+    place: Place,
     id: i64,
     means: Arc<Kind>,
     limit: Option<Limit>,
-    is_suspect: bool,
 }
 
 /// Of each kind that the worker wants the first runs; true if there are others that it does not want.
@@ -218,16 +224,19 @@ fn find(
     kinds: &mut Kinds,
     limits: &mut Limits,
     request: &ClaimRequest,
-    among: &Among,
+    are_suspects: bool,
     found: &mut Vec<Candidate>,
 ) -> Result<bool, Error> {
-    let mut next_kind = conn.prepare_cached(among.next_kind)?;
-    let mut read = conn.prepare_cached(among.candidates)?;
+    let mut next_kind = conn.prepare_cached(NEXT_KIND)?;
+    let mut read = conn.prepare_cached(CANDIDATES)?;
     // One beyond the limit tells that there are more.
     let beyond = request.limit.saturating_add(1);
     let mut unwanted = false;
     let mut after = i64::MIN;
-    while let Some(kind) = next_kind.query_row([after], |row| row.get(0)).optional()? {
+    while let Some(kind) = next_kind
+        .query_row(params![are_suspects, after], |row| row.get(0))
+        .optional()?
+    {
         after = kind;
         // What a kind that cannot be read means, others cannot read either.
         let Some(means) = kinds.kind(conn, kind)? else {
@@ -246,14 +255,17 @@ fn find(
             let candidate = |row: &Row<'_>| {
                 Ok(Candidate {
                     rank,
-                    priority: Reverse(row.get(1)?),
+                    place: Place {
+                        is_suspect: are_suspects,
+                        kind,
+                        priority: row.get(1)?,
+                    },
                     id: row.get(0)?,
                     means: Arc::clone(&means),
                     limit,
-                    is_suspect: among.are_suspects,
                 })
             };
-            for candidate in read.query_map(params![kind, most], candidate)? {
+            for candidate in read.query_map(params![are_suspects, kind, most], candidate)? {
                 found.push(candidate?);
             }
         }
@@ -268,16 +280,22 @@ fn choose(
     request: &ClaimRequest,
     mut found: Vec<Candidate>,
 ) -> Result<(Vec<Candidate>, bool), Error> {
-    let mut may_suspect = found.iter().any(|candidate| candidate.is_suspect)
+    let mut may_suspect = found.iter().any(|candidate| candidate.place.is_suspect)
         && !has_suspect(conn, request.claim.worker())?;
-    found.sort_unstable_by_key(|candidate| (candidate.rank, candidate.priority, candidate.id));
+    found.sort_unstable_by_key(|candidate| {
+        (
+            candidate.rank,
+            Reverse(candidate.place.priority),
+            candidate.id,
+        )
+    });
     let most = usize::try_from(request.limit).unwrap_or(usize::MAX);
     let (mut taken, mut left) = (Vec::new(), Vec::new());
     for candidate in found {
-        if taken.len() == most || candidate.is_suspect && !may_suspect {
+        if taken.len() == most || candidate.place.is_suspect && !may_suspect {
             left.push(candidate.limit);
         } else if candidate.limit.is_none_or(|limit| limits.take(limit)) {
-            may_suspect &= !candidate.is_suspect;
+            may_suspect &= !candidate.place.is_suspect;
             taken.push(candidate);
         }
     }
@@ -289,7 +307,7 @@ fn choose(
 fn has_suspect(conn: &Connection, worker: WorkerId) -> Result<bool, Error> {
     let (first, last) = ClaimId::range_of(worker);
     let mut has = conn.prepare_cached(HAS_SUSPECT)?;
-    Ok(has.query_row([first, last], |row| row.get(0))?)
+    Ok(has.query_row(params![first, last, SUSPECT_CRASHES], |row| row.get(0))?)
 }
 
 fn claimed_run(

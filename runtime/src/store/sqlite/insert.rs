@@ -6,7 +6,8 @@ use std::rc::Rc;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::{Kinds, unique};
+use super::many::Ids;
+use super::{Kinds, ready, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::failpoint;
@@ -89,6 +90,7 @@ fn insert_many(
     let payloads = Rc::new(payloads.collect::<Vec<_>>());
     conn.prepare_cached(INSERT_MANY)?
         .execute(params![kind, first.priority, now.wall, payloads])?;
+    ready::add_all(conn, &Ids::Range(highest + 1, last))?;
     failpoint::reached("in-insert");
     effects.ready = true;
     Ok(Some(highest + 1..=last))
@@ -167,6 +169,10 @@ fn insert_due(
         run.payload
     ];
     conn.prepare_cached(INSERT)?.execute(values)?;
+    let id = conn.last_insert_rowid();
     failpoint::reached("in-insert");
-    Ok(RunId(conn.last_insert_rowid()))
+    if state == State::Ready {
+        ready::add(conn, kind, run.priority, id)?;
+    }
+    Ok(RunId(id))
 }

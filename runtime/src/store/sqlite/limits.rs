@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::Kinds;
-use super::claims::held;
 use crate::error::Error;
 use crate::store::{Limit, Wanted};
 
 /// As many rows as runs are running, whatever waits.
-const RUNNING: &str = held!("run.kind");
+const RUNNING: &str = "
+    SELECT kind FROM afterhours_running AS running CROSS JOIN afterhours_runs AS runs ON runs.id = running.run";
 
 /// The jobs with a limit that have ready runs, in one claim.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ fn count_running(
 ) -> Result<HashMap<&'static str, u32>, Error> {
     let mut running = HashMap::new();
     let mut read = conn.prepare_cached(RUNNING)?;
-    for kind in read.query_map([i64::MIN, i64::MAX], |row| row.get(0))? {
+    for kind in read.query_map([], |row| row.get(0))? {
         let kind = kinds.kind(conn, kind?)?;
         if let Some(limit) = kind.and_then(|kind| wanted.limit(&kind.job)) {
             *running.entry(limit.job).or_default() += 1;

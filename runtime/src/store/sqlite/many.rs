@@ -59,6 +59,24 @@ impl Ids {
         all
     }
 
+    pub(super) fn iter(&self) -> Box<dyn Iterator<Item = i64> + '_> {
+        match self {
+            Self::Range(first, last) => Box::new(*first..=*last),
+            Self::List(list) => Box::new(list.iter().filter_map(|id| match id {
+                Value::Integer(id) => Some(*id),
+                _ => None,
+            })),
+        }
+    }
+
+    /// How many, as SQLite counts.
+    pub(super) fn count(&self) -> i64 {
+        match self {
+            Self::Range(first, last) => last - first + 1,
+            Self::List(list) => i64::try_from(list.len()).unwrap_or(i64::MAX),
+        }
+    }
+
     /// The statement, and what its ?1 and ?2 are.
     pub(super) fn bind<'a>(&'a self, many: &Many) -> (&'static str, &'a dyn ToSql, &'a dyn ToSql) {
         match self {

@@ -2,36 +2,39 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::Kinds;
+use super::many::{Ids, Many, many};
 use super::prune::count;
+use super::{Kinds, ready, running};
 use crate::error::Error;
 use crate::run::RunId;
 use crate::store::{Effects, Ending, Parked, Settlement, Wanted};
 
-const PARK: &str = "
-    UPDATE afterhours_runs SET state = 6, claim = NULL, attempts = max(attempts, 1) - 1, note = ?3
-    WHERE id = ?1 AND claim = ?2";
-const PUT_ASIDE: &str =
-    "UPDATE afterhours_runs SET state = 6, claim = NULL, note = ?2 WHERE id = ?1 AND state = 0";
+const PARK: &str = "UPDATE afterhours_runs SET state = 6, note = ?2 WHERE id = ?1";
 /// One seek in the index for each kind that has parked runs, however many runs it has.
 const NEXT_KIND: &str =
     "SELECT kind FROM afterhours_runs WHERE state = 6 AND kind >= ?1 ORDER BY kind LIMIT 1";
 const NEXT_RUNS: &str =
     "SELECT id FROM afterhours_runs WHERE state = 6 AND kind = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-const UNPARK: &str = "UPDATE afterhours_runs SET state = 0, note = NULL WHERE id = ?1";
+const UNPARK: Many = many!(
+    "UPDATE afterhours_runs SET state = 0, note = NULL WHERE",
+    "id",
+    ""
+);
 
 pub(super) fn park(
     conn: &Connection,
     settlement: &Settlement,
     reason: &str,
 ) -> Result<bool, Error> {
-    Ok(conn
-        .prepare_cached(PARK)?
-        .execute(params![settlement.id.0, settlement.claim.0, reason])?
-        == 1)
+    let held = running::leave(conn, settlement.id, settlement.claim)?.is_some();
+    if held {
+        conn.prepare_cached(PARK)?
+            .execute(params![settlement.id.0, reason])?;
+    }
+    Ok(held)
 }
 
-/// Parks a ready run that no worker can claim.
+/// Parks a run that was ready, and that no worker can claim.
 pub(super) fn put_aside(
     conn: &Connection,
     effects: &mut Effects,
@@ -39,13 +42,8 @@ pub(super) fn put_aside(
     reason: String,
 ) -> Result<(), Error> {
     tracing::error!(target: "afterhours", id, reason, "parked as incompatible");
-    if conn
-        .prepare_cached(PUT_ASIDE)?
-        .execute(params![id, reason])?
-        == 1
-    {
-        effects.finished.push((RunId(id), Ending::Park { reason }));
-    }
+    conn.prepare_cached(PARK)?.execute(params![id, reason])?;
+    effects.finished.push((RunId(id), Ending::Park { reason }));
     Ok(())
 }
 
@@ -76,13 +74,15 @@ pub(super) fn unpark(
         .prepare_cached(NEXT_RUNS)?
         .query_map(params![kind, after, limit], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let mut unpark = conn.prepare_cached(UNPARK)?;
-    for id in &ids {
-        unpark.execute([id])?;
-    }
     effects.ready |= !ids.is_empty();
-    match ids.last() {
-        Some(&id) if count(ids.len()) == limit => Ok(Some(Parked { kind, id })),
-        _ => Ok(next_kind),
+    let next = match ids.last() {
+        Some(&id) if count(ids.len()) == limit => Some(Parked { kind, id }),
+        _ => next_kind,
+    };
+    for ids in Ids::of(ids) {
+        let (unpark, first, last) = ids.bind(&UNPARK);
+        conn.prepare_cached(unpark)?.execute([first, last])?;
+        ready::add_all(conn, &ids)?;
     }
+    Ok(next)
 }

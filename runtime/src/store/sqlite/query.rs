@@ -8,10 +8,21 @@ use crate::error::Error;
 use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
 use crate::store::RunView;
 
-const RUN: &str = "
-    SELECT job, state, attempts, started_at, finished_at, due_wall, due_store, note, result, expires,
-        version, signature, options
-    FROM afterhours_runs LEFT JOIN afterhours_kinds ON afterhours_kinds.id = kind WHERE afterhours_runs.id = ?1";
+/// What [`state`] and [`status`] read of a run that may be running.
+macro_rules! at_work {
+    () => {
+        "running.run IS NOT NULL AS is_running, min(runs.attempts, 1 << 32) + 1 AS attempt, running.started_at"
+    };
+}
+pub(super) use at_work;
+
+const RUN: &str = concat!(
+    "SELECT ",
+    at_work!(),
+    ", state, job, finished_at, due_wall, due_store, note, result, expires, version, signature, options
+    FROM afterhours_runs AS runs LEFT JOIN afterhours_running AS running ON running.run = runs.id
+    LEFT JOIN afterhours_kinds AS kinds ON kinds.id = runs.kind WHERE runs.id = ?1"
+);
 const ATTEMPTS: &str = "SELECT attempt, outcome, error, started_at, ended_at FROM afterhours_attempts WHERE run = ?1 ORDER BY seq";
 
 pub(crate) fn run(conn: &Connection, id: RunId, now: Now) -> Result<Option<RunView>, Error> {
@@ -43,7 +54,7 @@ pub(crate) fn data_version(conn: &Connection) -> Result<i64, Error> {
 }
 
 fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<RunView> {
-    let state = State::from_code(row.get("state")?);
+    let state = state(row)?;
     let (state, status, [version, signature]) = match kind(row) {
         Ok(kind) => (state, status(row, state, now)?, kind),
         Err(error) => {
@@ -61,6 +72,13 @@ fn view(row: &Row<'_>, now: Now) -> rusqlite::Result<RunView> {
         status,
         result: row.get("result")?,
         is_expired: expires(row, state)?.is_some_and(|expires| expires <= now.store),
+    })
+}
+
+pub(super) fn state(row: &Row<'_>) -> rusqlite::Result<State> {
+    Ok(match State::from_code(row.get("state")?) {
+        State::Ready if row.get("is_running")? => State::Running,
+        state => state,
     })
 }
 
@@ -92,7 +110,7 @@ pub(super) fn status(row: &Row<'_>, state: State, now: Now) -> rusqlite::Result<
             due: due(row, now)?,
         },
         State::Running => Status::Running {
-            attempt: count(row, "attempts")?,
+            attempt: count(row, "attempt")?,
             since: moment("started_at")?,
         },
         State::Done => Status::Done {

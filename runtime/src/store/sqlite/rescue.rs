@@ -3,29 +3,33 @@
 use rusqlite::{Connection, Row, params};
 
 use super::cancel::by_a_caller;
-use super::claims::{self, Ended, held};
 use super::finish::finish;
+use super::many::Ids;
 use super::prune::count;
 use super::workers::is_stopping;
+use super::{ready, running};
 use crate::clock::{Millis, Now, duration_millis};
 use crate::error::Error;
 use crate::failpoint;
 use crate::run::{AttemptOutcome, KEEP_FAILED, RunId};
-use crate::store::{
-    ClaimId, Effects, Ending, Loss, MOST_CRASHES, SUSPECT_CRASHES, Settlement, WorkerId,
-};
+use crate::store::{ClaimId, Effects, Ending, Loss, MOST_CRASHES, Settlement, WorkerId};
 
-const CLAIMED: &str = concat!(
-    held!("run.id, run.claim, run.cancel_keep, run.crashes"),
-    " LIMIT ?3"
-);
+/// Looks at all that is running.
+const CLAIMED: &str = "
+    SELECT run, claim, cancel_keep, crashes
+    FROM afterhours_running CROSS JOIN afterhours_runs ON afterhours_runs.id = run
+    WHERE claim BETWEEN ?1 AND ?2 ORDER BY run LIMIT ?3";
+/// A run that is gone needs no rescue.
+const FORGET: &str = "DELETE FROM afterhours_running WHERE claim BETWEEN ?1 AND ?2";
 const RECORD: &str = "
     INSERT OR REPLACE INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
     SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id AND seq BETWEEN 0 AND 1 << 40),
-        attempts, ?2, ?3, coalesce(started_at, ?4), ?4
-    FROM afterhours_runs WHERE id = ?1";
+        min(attempts, 1 << 32) + 1, ?2, ?3, running.started_at, ?4
+    FROM afterhours_running AS running CROSS JOIN afterhours_runs AS runs ON runs.id = running.run
+    WHERE running.run = ?1";
 const RESCUE: &str = "
-    UPDATE afterhours_runs SET state = 0, claim = NULL, lost = min(lost, 1 << 30) + 1, crashes = ?2, suspect = ?3
+    UPDATE afterhours_runs
+    SET attempts = min(attempts, 1 << 32) + 1, lost = min(lost, 1 << 30) + 1, crashes = ?2
     WHERE id = ?1";
 const CRASHED: &str =
     "UPDATE afterhours_runs SET lost = min(lost, 1 << 30) + 1, crashes = ?2 WHERE id = ?1";
@@ -52,7 +56,6 @@ pub(super) fn rescue(
         .prepare_cached(CLAIMED)?
         .query_map(params![first, last, limit], left)?
         .collect::<Result<_, _>>()?;
-    let mut ended = Ended::default();
     let accuses = loss == Loss::Died && !is_stopping(conn, worker)?;
     for run in &left {
         let crashes = run.crashes.saturating_add(u32::from(accuses));
@@ -60,18 +63,17 @@ pub(super) fn rescue(
             Some(ending) => end(conn, effects, run, ending, now)?,
             None => {
                 record(conn, run, now)?;
-                let is_suspect = crashes >= SUSPECT_CRASHES;
+                running::leave(conn, RunId(run.id), ClaimId(run.claim))?;
                 conn.prepare_cached(RESCUE)?
-                    .execute(params![run.id, crashes, is_suspect])?;
+                    .execute(params![run.id, crashes])?;
+                ready::add_all(conn, &Ids::one(run.id))?;
                 effects.ready = true;
             }
         }
-        ended.add(ClaimId(run.claim));
         failpoint::reached("in-rescue");
     }
-    ended.write(conn)?;
     if count(left.len()) < limit {
-        claims::forget(conn, (first, last))?;
+        conn.prepare_cached(FORGET)?.execute([first, last])?;
     }
     Ok(count(left.len()))
 }

@@ -2,24 +2,24 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::running;
 use crate::clock::Now;
 use crate::error::Error;
 use crate::run::AttemptOutcome;
 use crate::sizes::HISTORY;
 use crate::store::{Effects, Ending, Settlement};
 
-const RETRY: &str = "
-    UPDATE afterhours_runs SET state = 1, claim = NULL, suspect = 0, crashes = 0, due_store = ?3, due_wall = NULL
-    WHERE id = ?1 AND claim = ?2";
-const SNOOZE: &str = "
-    UPDATE afterhours_runs SET state = 1, claim = NULL, suspect = 0, crashes = 0, due_store = ?3, due_wall = NULL, attempts = max(attempts, 1) - 1
-    WHERE id = ?1 AND claim = ?2";
+const AGAIN: &str = "
+    UPDATE afterhours_runs
+    SET state = 1, crashes = 0, due_store = ?2, due_wall = NULL, attempts = min(attempts, 1 << 32) + ?3
+    WHERE id = ?1";
 /// Whatever a stranger has written, the end of an attempt can be: a number that cannot follow counts as none.
 const RECORD: &str = "
     INSERT OR REPLACE INTO afterhours_attempts (run, seq, attempt, outcome, error, started_at, ended_at)
     SELECT id, 1 + (SELECT coalesce(max(seq), 0) FROM afterhours_attempts WHERE run = id AND seq BETWEEN 0 AND 1 << 40),
-        attempts, ?3, ?4, coalesce(started_at, ?5), ?5
-    FROM afterhours_runs WHERE id = ?1 AND claim = ?2
+        min(attempts, 1 << 32) + 1, ?3, ?4, running.started_at, ?5
+    FROM afterhours_running AS running CROSS JOIN afterhours_runs AS runs ON runs.id = running.run
+    WHERE running.run = ?1 AND claim = ?2
     RETURNING seq";
 const FORGET: &str = "DELETE FROM afterhours_attempts WHERE run = ?1 AND seq <= ?2";
 
@@ -30,27 +30,26 @@ pub(super) fn retry(
     settlement: &Settlement,
     now: Now,
 ) -> Result<bool, Error> {
-    let (sql, due) = match &settlement.ending {
+    let (due, attempts) = match &settlement.ending {
         Ending::Retry {
             outcome,
             error,
             due,
         } => {
             record_attempt(conn, settlement, *outcome, error, now)?;
-            (RETRY, *due)
+            (*due, 1)
         }
-        Ending::Snooze { due } => (SNOOZE, *due),
+        Ending::Snooze { due } => (*due, 0),
         Ending::Done { .. }
         | Ending::Failed { .. }
         | Ending::Cancelled { .. }
         | Ending::Release
         | Ending::Park { .. } => return Ok(false),
     };
-    let held =
-        conn.prepare_cached(sql)?
-            .execute(params![settlement.id.0, settlement.claim.0, due])?
-            == 1;
+    let held = running::leave(conn, settlement.id, settlement.claim)?.is_some();
     if held {
+        conn.prepare_cached(AGAIN)?
+            .execute(params![settlement.id.0, due, attempts])?;
         effects.schedule_store(due);
     }
     Ok(held)

@@ -9,7 +9,7 @@ use crate::clock::{Millis, Now};
 use crate::codec::sealed_len;
 use crate::error::Error;
 use crate::job::{Missed, Overlap};
-use crate::run::{RunId, State};
+use crate::run::RunId;
 use crate::store::{
     Due, Effects, Kind, NewRun, Origin, ScheduleRow, ScheduleView, StoredRule, Unique,
 };
@@ -18,17 +18,23 @@ use crate::store::{
 /// remembered of it.
 macro_rules! select {
     () => {
-        "
-    SELECT name, origin, every, cron, timezone, overlap, missed, missed_limit, missed_window,
+        concat!(
+            "
+    SELECT ",
+            query::at_work!(),
+            ",
+        coalesce(runs.state, last_state) AS state,
+        name, origin, every, cron, timezone, overlap, missed, missed_limit, missed_window,
         queue, job, version, signature, schedules.priority, schedules.options,
         iif(length(schedules.payload) <= ?1, schedules.payload, NULL) AS payload, length(schedules.payload) AS size,
         unique_key, unique_for, paused, since, last_tick, last_run, missed_ticks, skipped_ticks, failures,
-        coalesce(runs.state, last_state) AS state, runs.attempts, runs.started_at,
         coalesce(runs.finished_at, last_ended) AS finished_at, runs.due_wall, runs.due_store,
         coalesce(runs.note, last_note) AS note
     FROM afterhours_schedules AS schedules
     LEFT JOIN afterhours_kinds AS kinds ON kinds.id = schedules.kind
-    LEFT JOIN afterhours_runs AS runs ON runs.id = last_run"
+    LEFT JOIN afterhours_runs AS runs ON runs.id = last_run
+    LEFT JOIN afterhours_running AS running ON running.run = last_run"
+        )
     };
 }
 
@@ -197,8 +203,8 @@ fn tell(conn: &Connection, effects: &mut Effects) -> Result<(), Error> {
 
 fn view(row: &Row<'_>, now: Now) -> Result<ScheduleView, Error> {
     let state: Option<i64> = row.get("state")?;
-    let last_status = match state.map(State::from_code) {
-        Some(state) => Some(query::status(row, state, now)?),
+    let last_status = match state {
+        Some(_) => Some(query::status(row, query::state(row)?, now)?),
         None => None,
     };
     let count = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.unsigned_abs());

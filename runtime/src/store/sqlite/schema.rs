@@ -25,21 +25,17 @@ const V1: &str = "
     ) STRICT;
 
     -- Ids are never reused: the row with the highest id is never deleted, so the next one is always new.
+    -- A run of state 0 is ready or running: the next two tables say which.
     CREATE TABLE afterhours_runs (
         id          INTEGER PRIMARY KEY,
         kind        INTEGER NOT NULL,
         state       INTEGER NOT NULL,
         priority    INTEGER NOT NULL,
         attempts    INTEGER NOT NULL DEFAULT 0,
-        -- Attempts that ended with the loss of their worker; they use up no retries.
+        -- `attempts` have ended. Those that ended with the loss of their worker are among them and use up no retries.
         lost        INTEGER NOT NULL DEFAULT 0,
         -- How often in a row a worker died while this was at work; 0 again when an attempt ends.
         crashes     INTEGER NOT NULL DEFAULT 0,
-        -- It has crashed so often that only one such run is at work in each worker.
-        suspect     INTEGER NOT NULL DEFAULT 0,
-        claim       INTEGER,
-        -- Set while a running run is asked to end: how long it then stays.
-        cancel_keep INTEGER,
         -- Set while it is scheduled; `due_at` stays.
         due_wall    INTEGER,
         due_store   INTEGER,
@@ -53,22 +49,33 @@ const V1: &str = "
         payload     BLOB NOT NULL,
         result      BLOB
     ) STRICT;
-    CREATE INDEX afterhours_ready ON afterhours_runs (kind, priority DESC) WHERE state = 0 AND suspect = 0;
-    -- Every index of which a claim or an end changes a column or a condition is looked at for every run, so these have
-    -- no `state` and no `claim`: there are few suspects and few that are asked to end, and what is due is scheduled.
-    CREATE INDEX afterhours_suspects ON afterhours_runs (kind, priority DESC) WHERE suspect <> 0;
+    -- Every index of which an end changes a column or a condition is looked at for every run, so most have no `state`:
+    -- only what is scheduled is due.
     CREATE INDEX afterhours_due_wall ON afterhours_runs (due_wall) WHERE due_wall IS NOT NULL;
     CREATE INDEX afterhours_due_store ON afterhours_runs (due_store) WHERE due_store IS NOT NULL;
-    CREATE INDEX afterhours_cancelling ON afterhours_runs (cancel_keep) WHERE cancel_keep IS NOT NULL;
     CREATE INDEX afterhours_parked ON afterhours_runs (kind) WHERE state = 6;
     CREATE INDEX afterhours_finished ON afterhours_runs (state, expires) WHERE expires IS NOT NULL;
 
-    -- Which runs a claim took (a JSON list of ids), and how many of them still hold it.
-    CREATE TABLE afterhours_claims (
-        claim INTEGER PRIMARY KEY,
-        runs  TEXT NOT NULL,
-        held  INTEGER NOT NULL
+    -- The runs that are ready, in the order in which they are claimed. Of suspects, which have crashed too often, one
+    -- is at work at a time in each worker.
+    CREATE TABLE afterhours_ready (
+        suspect  INTEGER NOT NULL,
+        kind     INTEGER NOT NULL,
+        priority INTEGER NOT NULL,
+        run      INTEGER NOT NULL,
+        PRIMARY KEY (suspect, kind, priority DESC, run)
+    ) STRICT, WITHOUT ROWID;
+
+    -- The runs that are running. No index on `claim`, which every claim and every end would have to keep: these are
+    -- as many as the workers have at hand.
+    CREATE TABLE afterhours_running (
+        run         INTEGER PRIMARY KEY,
+        claim       INTEGER NOT NULL,
+        started_at  INTEGER NOT NULL,
+        -- Set while it is asked to end: how long it then stays.
+        cancel_keep INTEGER
     ) STRICT;
+    CREATE INDEX afterhours_cancelling ON afterhours_running (claim) WHERE cancel_keep IS NOT NULL;
 
     CREATE TABLE afterhours_attempts (
         run        INTEGER NOT NULL,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::claims::Ended;
 use super::finish::{Plain, finish, finish_all};
 use super::{Core, cancel, park, release, retry};
 use crate::clock::Now;
@@ -18,35 +17,27 @@ pub(super) fn settle(
     now: Now,
 ) -> Result<Vec<(RunId, ClaimId)>, Error> {
     let mut lost = Vec::new();
-    let mut ended = Ended::default();
     let mut plain: BTreeMap<Plain, Vec<&Settlement>> = BTreeMap::new();
     for settlement in settlements {
         if let Some(kind) = Plain::of(settlement) {
             plain.entry(kind).or_default().push(settlement);
-        } else if one(core, settlement, now)? {
-            ended.add(settlement.claim);
-        } else {
+        } else if !one(core, settlement, now)? {
             lost.push((settlement.id, settlement.claim));
         }
     }
     for (kind, settlements) in plain {
         let ids = settlements.iter().map(|settlement| settlement.id.0);
-        let mut ids = finish_all(&core.conn, kind, ids, now)?;
+        let mut ids = finish_all(&core.conn, kind, ids.collect(), now)?;
         failpoint::reached("in-settle");
         ids.sort_unstable();
         for settlement in settlements {
             if ids.binary_search(&settlement.id.0).is_ok() {
                 tell(core, settlement.id, settlement.ending.clone());
-                ended.add(settlement.claim);
-            } else if one(core, settlement, now)? {
-                // It has more to be cleared than most.
-                ended.add(settlement.claim);
-            } else {
+            } else if !one(core, settlement, now)? {
                 lost.push((settlement.id, settlement.claim));
             }
         }
     }
-    ended.write(&core.conn)?;
     Ok(lost)
 }
 

@@ -12,7 +12,7 @@ use crate::run::State;
 use crate::store::{Effects, Inserted, NewRun, ScheduleRow, ScheduleView, Tick, Ticked};
 
 const LAST: &str = "SELECT last_tick, last_run, paused FROM afterhours_schedules WHERE name = ?1";
-const ACTIVE: &str = "SELECT count(*) FROM afterhours_runs WHERE id = ?1 AND state IN (0, 1, 2)";
+const ACTIVE: &str = "SELECT count(*) FROM afterhours_runs WHERE id = ?1 AND state IN (0, 1)";
 const WRITE: &str = "
     UPDATE afterhours_schedules
     SET last_tick = ?2, missed_ticks = missed_ticks + ?3, skipped_ticks = skipped_ticks + ?4, failures = failures + ?5

@@ -12,7 +12,7 @@ use crate::store::Unique;
 const TWIN: &str = "
     SELECT run FROM afterhours_unique AS twin
     WHERE job = ?1 AND key = ?2
-        AND (until > ?3 OR EXISTS (SELECT 1 FROM afterhours_runs WHERE id = twin.run AND state IN (0, 1, 2)))";
+        AND (until > ?3 OR EXISTS (SELECT 1 FROM afterhours_runs WHERE id = twin.run AND state IN (0, 1)))";
 const KEEP_OUT: &str = "
     INSERT INTO afterhours_unique (run, job, key, until) VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (job, key) DO UPDATE SET run = excluded.run, until = excluded.until";

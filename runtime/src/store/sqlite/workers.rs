@@ -14,10 +14,10 @@ const IS_STOPPING: &str = "SELECT stopping FROM afterhours_workers WHERE id = ?1
 /// While a claim is left, the row stays and leads to the claimed runs: they are rescued once the worker's lock is free.
 const DELETE: &str = "
     DELETE FROM afterhours_workers
-    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM afterhours_claims WHERE claim BETWEEN ?2 AND ?3)";
+    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM afterhours_running WHERE claim BETWEEN ?2 AND ?3)";
 const LIST: &str = "SELECT id, slot, lock_file, boot, pid FROM afterhours_workers ORDER BY id";
-const HAS_CLAIMS: &str =
-    "SELECT EXISTS (SELECT 1 FROM afterhours_claims WHERE claim BETWEEN ?1 AND ?2)";
+/// Of each worker that has some one claim, in one look at all that is running.
+const CLAIMS: &str = "SELECT max(claim) FROM afterhours_running GROUP BY claim >> 36";
 
 /// Who is registered with this byte of the lock file.
 pub(super) fn holder(conn: &Connection, new: &NewWorker) -> Result<Option<WorkerId>, Error> {
@@ -69,10 +69,11 @@ pub(super) fn unregister(conn: &Connection, worker: WorkerId) -> Result<(), Erro
 /// All workers. Works on any connection, also on one that only reads.
 pub(crate) fn list(conn: &Connection) -> Result<Vec<WorkerRow>, Error> {
     let mut list = conn.prepare_cached(LIST)?;
-    let mut has_claims = conn.prepare_cached(HAS_CLAIMS)?;
+    let mut claims = conn.prepare_cached(CLAIMS)?;
+    let busy = claims.query_map([], |row| Ok(ClaimId(row.get(0)?).worker()))?;
+    let busy: Vec<WorkerId> = busy.collect::<Result<_, _>>()?;
     let rows = list.query_map([], |row| {
         let id = WorkerId(row.get(0)?);
-        let (first, last) = ClaimId::range_of(id);
         Ok(WorkerRow {
             id,
             slot: row.get(1)?,
@@ -80,7 +81,7 @@ pub(crate) fn list(conn: &Connection) -> Result<Vec<WorkerRow>, Error> {
             // What a stranger has written keeps nobody from seeing the others.
             boot: String::from_utf8_lossy(row.get_ref(3)?.as_bytes()?).into_owned(),
             pid: u32::try_from(row.get::<_, i64>(4)?).unwrap_or_default(),
-            has_claims: has_claims.query_row([first, last], |row| row.get(0))?,
+            has_claims: busy.contains(&id),
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -1,0 +1,71 @@
+//! Which runs are ready, in the order in which they are claimed. A table of its own, beside which the run's row stays as
+//! it is: a claim that wrote to the runs would cost three times as much.
+
+use rusqlite::{Connection, params};
+
+use super::many::{Ids, Many, many};
+use crate::error::Error;
+use crate::store::SUSPECT_CRASHES;
+
+const ADD: &str =
+    "INSERT INTO afterhours_ready (suspect, kind, priority, run) VALUES (0, ?1, ?2, ?3)";
+/// What is ready already, as a stranger may have made it, is ready once.
+const ADD_ALL: Many = many!(
+    "INSERT OR IGNORE INTO afterhours_ready (suspect, kind, priority, run)
+    SELECT crashes >= ?3, kind, priority, id FROM afterhours_runs WHERE state = 0 AND",
+    "id",
+    ""
+);
+const TAKE: Many = many!(
+    "DELETE FROM afterhours_ready WHERE suspect = ?3 AND kind = ?4 AND priority = ?5 AND",
+    "run",
+    ""
+);
+const LEAVE: &str = "
+    DELETE FROM afterhours_ready
+    WHERE (suspect, kind, priority, run) = (SELECT crashes >= ?2, kind, priority, id FROM afterhours_runs WHERE id = ?1)";
+
+/// Where in the order some ready runs stand; among each other they go by their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) is_suspect: bool,
+    pub(super) kind: i64,
+    pub(super) priority: i64,
+}
+
+/// A run that never had an attempt.
+pub(super) fn add(conn: &Connection, kind: i64, priority: i32, run: i64) -> Result<(), Error> {
+    conn.prepare_cached(ADD)?
+        .execute(params![kind, priority, run])?;
+    Ok(())
+}
+
+/// Runs whose rows say that they are ready.
+pub(super) fn add_all(conn: &Connection, runs: &Ids) -> Result<(), Error> {
+    let (add, first, last) = runs.bind(&ADD_ALL);
+    conn.prepare_cached(add)?
+        .execute(params![first, last, SUSPECT_CRASHES])?;
+    Ok(())
+}
+
+/// They are claimed.
+pub(super) fn take(conn: &Connection, place: Place, runs: Vec<i64>) -> Result<(), Error> {
+    let Place {
+        is_suspect,
+        kind,
+        priority,
+    } = place;
+    for runs in Ids::of(runs) {
+        let (take, first, last) = runs.bind(&TAKE);
+        conn.prepare_cached(take)?
+            .execute(params![first, last, is_suspect, kind, priority])?;
+    }
+    Ok(())
+}
+
+/// It is not ready any more, if it was.
+pub(super) fn leave(conn: &Connection, run: i64) -> Result<(), Error> {
+    conn.prepare_cached(LEAVE)?
+        .execute(params![run, SUSPECT_CRASHES])?;
+    Ok(())
+}
