@@ -125,6 +125,7 @@ fn definition(job: &Job<'_>) -> TokenStream {
             #said
             states: &[#(__p::StateDef::of::<#states>()),*],
             signature: __p::SignatureDef { tokens: #signature, trace: __CODEC.1 },
+            read: |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
             ..__p::JobDef::#base(#stored_name, ::core::file!(), #line, __start)
         };
         __p::inventory::submit! { __p::Registered(&__JOB) }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "testing")]
+use std::sync::Weak;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::store::sqlite::{Location, Settings, check_file, lock_holder, open_wri
 use crate::store::writer::{OnCommit, Writer};
 use crate::store::{Cutoffs, Effects, Inserted, KeepCaps, NewRun, RunView, Store, WorkerRow};
 use crate::wake::Wakes;
+#[cfg(feature = "testing")]
+use crate::worker::inline::Inline;
 
 /// A handle to one store: clone it freely.
 ///
@@ -62,6 +66,9 @@ struct Inner {
     shared: Arc<Shared>,
     /// Hears of runs that end in other processes, once somebody has waited for one.
     listening: Mutex<Option<Listening>>,
+    /// Executes what is enqueued, in a test that wants it so.
+    #[cfg(feature = "testing")]
+    inline: OnceLock<Weak<Inline>>,
 }
 
 /// What hears of commits.
@@ -194,7 +201,53 @@ impl Client {
             offset,
             shared,
             listening: Mutex::default(),
+            #[cfg(feature = "testing")]
+            inline: OnceLock::new(),
         })))
+    }
+
+    /// A store in memory for one test.
+    #[cfg(feature = "testing")]
+    pub(crate) fn open_sandbox(clock: Clock) -> Result<Self, Error> {
+        let settings = Settings {
+            full: false,
+            mmap: false,
+            busy_timeout: Duration::ZERO,
+            max_payload: sizes::PAYLOAD,
+        };
+        Self::opened(Location::Memory, settings, clock, false)
+    }
+
+    /// From now on, enqueueing executes what is due, as long as this is there.
+    #[cfg(feature = "testing")]
+    pub(crate) fn execute_inline(&self, inline: &Arc<Inline>) {
+        // Set by the sandbox that has opened the store, alone.
+        let _ = self.0.inline.set(Arc::downgrade(inline));
+    }
+
+    /// Executes what is due, in a sandbox that does so at once.
+    #[cfg(feature = "testing")]
+    async fn executed_inline(&self) -> Result<(), Error> {
+        match self.0.inline.get().and_then(Weak::upgrade) {
+            Some(inline) => inline.drain().await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    #[cfg(not(feature = "testing"))]
+    #[expect(clippy::unused_async, reason = "there are no sandboxes")]
+    async fn executed_inline(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// As [`Client::write`], for threads outside of a runtime.
+    #[cfg(feature = "testing")]
+    pub(crate) fn write_blocking<R, F>(&self, work: F) -> Result<R, Error>
+    where
+        F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
+        R: Send + 'static,
+    {
+        self.0.writer.call_blocking(0, work)
     }
 
     /// How many bytes the arguments of a run may have, and its result.
@@ -372,6 +425,7 @@ impl Client {
         } else {
             tracing::debug!(target: "afterhours", job = &*job, %id, queue = &*queue, "enqueued");
         }
+        self.executed_inline().await?;
         Ok(inserted)
     }
 
@@ -388,11 +442,14 @@ impl Client {
     pub(crate) async fn insert_all(&self, runs: Vec<NewRun>) -> Result<Vec<Inserted>, Error> {
         self.must_take_runs()?;
         let now = self.now();
-        self.write(runs.len(), move |store| {
-            let runs: Vec<_> = runs.iter().map(|run| (run, now)).collect();
-            store.insert_all(&runs)
-        })
-        .await
+        let inserted = self
+            .write(runs.len(), move |store| {
+                let runs: Vec<_> = runs.iter().map(|run| (run, now)).collect();
+                store.insert_all(&runs)
+            })
+            .await?;
+        self.executed_inline().await?;
+        Ok(inserted)
     }
 
     /// Looks at one run.

@@ -176,10 +176,13 @@ impl fmt::Debug for Context {
     }
 }
 
-/// The client of the attempt around the caller, if that has a store, else the installed one.
+/// The client of the attempt around the caller, if that has a store, else that of the sandbox around, in a test, else
+/// the installed one.
 pub(crate) fn current_client() -> Result<Client, Error> {
     let around = Context::current().map(|context| context.client().clone());
     let around = around.filter(|client| !client.is_sealed());
+    #[cfg(feature = "testing")]
+    let around = around.or_else(crate::testing::current::client);
     around.or_else(Client::installed).ok_or(Error::NoClient)
 }
 

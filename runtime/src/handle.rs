@@ -9,12 +9,12 @@ use tokio::sync::watch;
 
 use crate::call::decode_result;
 use crate::client::Client;
-use crate::clock::{duration_millis, from_millis};
+use crate::clock::duration_millis;
 use crate::context::{Context, current_client};
 use crate::error::Error;
 use crate::job::{Fit, JobDef};
 use crate::options::{Options, Policy};
-use crate::run::{BY_A_CALLER, Failure, RunId, State, Status};
+use crate::run::{Failure, RunId, State, Status};
 use crate::store::{Ending, Inserted, RunView};
 
 /// A run of a job that returns `T`. It can be kept as its [`RunId`] and rebuilt with the job's `handle(id)`.
@@ -122,22 +122,7 @@ impl<T> Handle<T> {
         let view = self.look(&client).await?;
         let options = Options::from_stored(view.options.as_deref());
         let keep = duration_millis(Policy::of(self.job, &options).keep_done);
-        let (id, now) = (self.id, client.now());
-        // What it was a moment ago is not asked: the store decides in the transaction that ends it.
-        let seen = client
-            .write(1, move |store| {
-                store.cancel(id, keep, now)?;
-                store.run(id, now)
-            })
-            .await?;
-        // With `keep = 0` nothing of it is left to be seen.
-        Ok(seen.map_or_else(
-            || Status::Cancelled {
-                at: from_millis(now.wall),
-                reason: BY_A_CALLER.to_owned(),
-            },
-            |view| view.status,
-        ))
+        client.cancel_and_keep(self.id, keep).await
     }
 
     fn client(&self) -> Result<Client, Error> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use crate::call::{Attempt, Call, StartError};
-use crate::codec::{Codec, Envelope, Tracer};
+use crate::codec::{Codec, DecodeError, Decoder, Envelope, Tracer, open};
 use crate::retry::Backoff;
 use crate::states::StateDef;
 
@@ -91,6 +91,8 @@ pub struct JobDef {
     pub worker: Option<u32>,
     /// What its arguments look like.
     pub signature: SignatureDef,
+    /// Reads its arguments, for whoever wants to see them.
+    pub read: fn(&mut Decoder<'_>) -> Result<(), DecodeError>,
     /// That of its arguments, once it was computed.
     pub computed: Computed,
     /// That of its result.
@@ -133,6 +135,7 @@ impl JobDef {
                 tokens: 0,
                 trace: |_| {},
             },
+            read: |_| Ok(()),
             computed: Computed::new(),
             computed_result: Computed::new(),
         }
@@ -211,6 +214,15 @@ impl JobDef {
             );
         }
         reason
+    }
+
+    /// The arguments of a run as people read them, if they are this build's.
+    pub(crate) fn show(&self, sealed: &[u8]) -> Option<String> {
+        let (envelope, bytes) = open(sealed).ok()?;
+        if self.fit(envelope) != Fit::Same {
+            return None;
+        }
+        Decoder::show(envelope.codec, bytes, self.read).ok()
     }
 
     /// Whether runs of this name are its own.

@@ -32,6 +32,7 @@ mod clock;
 mod codec;
 mod config;
 mod context;
+mod control;
 mod error;
 mod failpoint;
 mod handle;
@@ -48,6 +49,7 @@ mod readers;
 mod registry;
 mod retry;
 mod run;
+mod runs;
 mod schedules;
 mod sizes;
 mod slot;
@@ -81,12 +83,20 @@ pub use job_error::{Control, JobError, Result};
 pub use pending::Pending;
 pub use perform::{Perform, Prepared};
 pub use retry::Backoff;
-pub use run::{AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, Status};
+pub use run::{
+    AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, State as RunState, Status,
+};
+pub use runs::{Cursor, ParseCursorError, Run, RunFilter, RunPage};
 pub use schedules::{NewSchedule, Schedule, ScheduleState};
-pub use stats::Stats;
+pub use stats::{QueueStats, Stats};
 pub use worker::{RunningWorker, Worker, WorkerBuilder};
 
 /// Compiles and runs the code blocks of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// And those of the guide.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../docs/testing.md")]
+struct Testing;

@@ -30,6 +30,10 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    pub(crate) fn keep(&self) -> Option<Duration> {
+        self.keep_ms.map(Duration::from_millis)
+    }
+
     /// The stored form; nothing at all when the call site set nothing.
     pub(crate) fn to_stored(&self) -> Option<String> {
         if *self == Self::default() {
@@ -59,12 +63,13 @@ pub(crate) struct Policy {
     pub(crate) keep_failed: Duration,
 }
 
-const KEEP_DONE: Duration = Duration::from_secs(60 * 60);
+/// How long a run stays that is done or cancelled, unless its job or its call site says otherwise.
+pub(crate) const KEEP_DONE: Duration = Duration::from_secs(60 * 60);
 
 impl Policy {
     pub(crate) fn of(job: &JobDef, options: &Options) -> Self {
         let backoff = options.backoff.unwrap_or(job.backoff);
-        let keep = options.keep_ms.map(Duration::from_millis).or(job.keep);
+        let keep = options.keep().or(job.keep);
         let jitter = options
             .jitter
             .or(job.jitter)

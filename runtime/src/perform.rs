@@ -217,6 +217,12 @@ impl<T> Prepared<T> {
         Ok(Handle::enqueued(Some(client), job, inserted))
     }
 
+    /// The arguments as they would be stored.
+    #[cfg(feature = "testing")]
+    pub(crate) fn into_payload(self) -> Result<Vec<u8>, Error> {
+        self.payload
+    }
+
     pub(crate) fn job(&self) -> &'static JobDef {
         self.job
     }

@@ -207,16 +207,27 @@ impl fmt::Display for Failure {
 /// The reason of runs that [`Handle::cancel`](crate::Handle::cancel) has ended.
 pub(crate) const BY_A_CALLER: &str = "by a caller";
 
-/// What the store writes in the column `state`, but for `Running`: such a run is stored as ready, and has a row in the
-/// table of those that are running. Indexes name these numbers, so they never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+/// The error of runs that [`Client::discard`](crate::Client::discard) has ended.
+pub(crate) const DISCARDED: &str = "discarded by a caller";
+
+// The numbers are what the store writes in the column `state`, but for `Running`: such a run is stored as ready, and has
+// a row in the table of those that are running. Indexes name these numbers, so they never change.
+/// Where a run stands in its life, without what [`Status`] has to say about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Waits for a worker.
     Ready = 0,
+    /// Waits for its time: enqueued with a delay, retried or snoozed.
     Scheduled = 1,
+    /// An attempt is active, or a worker has claimed the run for one.
     Running = 2,
+    /// Succeeded.
     Done = 3,
+    /// Failed for good.
     Failed = 4,
+    /// Ended before it succeeded.
     Cancelled = 5,
+    /// Its arguments do not fit this build.
     Incompatible = 6,
 }
 

@@ -26,6 +26,7 @@ mod incompatible;
 mod join;
 mod limits_kills;
 mod locked;
+mod look_inside;
 mod many_schedules;
 mod methods;
 mod order;

@@ -39,6 +39,7 @@ const _: () = {
             tokens: 0u32,
             trace: __CODEC.1,
         },
+        read: |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
         ..__p::JobDef::scheduled(bill::NAME, ::core::file!(), ::core::line!(), __start)
     };
     __p::inventory::submit! {

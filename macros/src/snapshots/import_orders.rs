@@ -39,6 +39,7 @@ const _: () = {
             tokens: 4246420122u32,
             trace: __CODEC.1,
         },
+        read: |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
         ..__p::JobDef::new(
             import_orders::NAME,
             ::core::file!(),

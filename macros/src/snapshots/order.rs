@@ -31,6 +31,7 @@ const _: () = {
             tokens: 1786849946u32,
             trace: __CODEC.1,
         },
+        read: |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
         ..__p::JobDef::new(
             ::core::concat!(::core::module_path!(), "::", "Order::confirm"),
             ::core::file!(),
@@ -119,6 +120,7 @@ const _: () = {
             tokens: 2449126073u32,
             trace: __CODEC.1,
         },
+        read: |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
         ..__p::JobDef::new(
             ::core::concat!(::core::module_path!(), "::", "Order::forget"),
             ::core::file!(),

@@ -44,6 +44,7 @@ const _: () = {
             tokens: 1946273120u32,
             trace: __CODEC.1,
         },
+        read: |__decoder| (__CODEC.0)(__decoder).map(::core::mem::drop),
         ..__p::JobDef::new(send_email::NAME, ::core::file!(), ::core::line!(), __start)
     };
     __p::inventory::submit! {

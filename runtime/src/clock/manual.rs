@@ -48,6 +48,12 @@ impl ManualClock {
         self.0.send_modify(|reading| reading.wall = to_millis(wall));
     }
 
+    /// Milliseconds since 1970.
+    #[cfg(feature = "testing")]
+    pub(crate) fn wall(&self) -> Millis {
+        self.read().wall
+    }
+
     pub(super) fn read(&self) -> Reading {
         *self.0.borrow()
     }

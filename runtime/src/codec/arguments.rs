@@ -81,9 +81,24 @@ impl Encoder {
     }
 }
 
+/// Apart from `next`, which is compiled for each type. A value without a form in JSON, such as a map whose keys are
+/// structs, is left to the imagination.
+fn add_shown(shown: &mut String, name: &str, value: Option<&str>) {
+    if !shown.is_empty() {
+        shown.push_str(", ");
+    }
+    shown.push_str(name);
+    shown.push_str(": ");
+    shown.push_str(value.unwrap_or("(cannot be shown)"));
+}
+
 /// Reads the arguments of one run, in order.
 #[derive(Debug)]
-pub struct Decoder<'a>(Rest<'a>);
+pub struct Decoder<'a> {
+    rest: Rest<'a>,
+    /// What was read, for people, if somebody asks.
+    shown: Option<String>,
+}
 
 #[derive(Debug)]
 enum Rest<'a> {
@@ -93,7 +108,7 @@ enum Rest<'a> {
 
 impl<'a> Decoder<'a> {
     pub(crate) fn new(codec: Codec, bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        Ok(Self(match codec {
+        let rest = match codec {
             Codec::Postcard => Rest::Postcard(bytes),
             Codec::Json if bytes.is_empty() => Rest::Json(Vec::new().into_iter()),
             Codec::Json => {
@@ -101,7 +116,8 @@ impl<'a> Decoder<'a> {
                     .map_err(|error| DecodeError::new(format!("no JSON array: {error}")))?;
                 Rest::Json(values.into_iter())
             }
-        }))
+        };
+        Ok(Self { rest, shown: None })
     }
 
     /// All arguments of a run, with nothing left over.
@@ -116,17 +132,35 @@ impl<'a> Decoder<'a> {
         Ok(arguments)
     }
 
+    /// All arguments of a run as people read them: `user_id: 42, template: "welcome"`.
+    pub(crate) fn show(
+        codec: Codec,
+        bytes: &[u8],
+        read: fn(&mut Decoder<'_>) -> Result<(), DecodeError>,
+    ) -> Result<String, DecodeError> {
+        let mut decoder = Decoder::new(codec, bytes)?;
+        decoder.shown = Some(String::new());
+        read(&mut decoder)?;
+        let shown = decoder.shown.take().unwrap_or_default();
+        decoder.finish()?;
+        Ok(shown)
+    }
+
     /// The next argument.
     ///
     /// # Errors
     /// If the bytes are no `T`.
     pub fn next<T: JobArgument>(&mut self, name: &'static str) -> Result<T, DecodeError> {
-        self.take(name)
+        let value = self.take(name)?;
+        if let Some(shown) = &mut self.shown {
+            add_shown(shown, name, serde_json::to_string(&value).ok().as_deref());
+        }
+        Ok(value)
     }
 
     /// The next value, which need not be an argument.
     pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, DecodeError> {
-        let taken = match &mut self.0 {
+        let taken = match &mut self.rest {
             Rest::Postcard(bytes) => take_from_bytes(bytes)
                 .map(|(value, rest)| {
                     *bytes = rest;
@@ -146,7 +180,7 @@ impl<'a> Decoder<'a> {
 
     /// Nothing may be left over: a dropped last field would otherwise go unnoticed.
     pub(crate) fn finish(self) -> Result<(), DecodeError> {
-        let (left, what) = match self.0 {
+        let (left, what) = match self.rest {
             Rest::Postcard(bytes) => (bytes.len(), "bytes"),
             Rest::Json(values) => (values.len(), "values"),
         };

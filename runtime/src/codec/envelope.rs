@@ -32,6 +32,12 @@ pub(crate) fn seal(envelope: Envelope, arguments: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// The arguments' own bytes.
+#[cfg(feature = "testing")]
+pub(crate) fn content(sealed: &[u8]) -> &[u8] {
+    sealed.get(HEADER..).unwrap_or_default()
+}
+
 /// How many bytes of a sealed payload are the arguments' own.
 pub(crate) fn content_len(sealed: &[u8]) -> usize {
     sealed.len().saturating_sub(HEADER)

@@ -10,6 +10,8 @@ mod tracer;
 
 pub use arguments::{Codec, DecodeError, Decoder, Encoder};
 pub(crate) use deserializer::take_from_bytes;
+#[cfg(feature = "testing")]
+pub(crate) use envelope::content;
 pub(crate) use envelope::{Envelope, content_len, open, seal, sealed_len};
 
 /// What to do about a type that the codec cannot carry.

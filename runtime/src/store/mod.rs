@@ -7,6 +7,7 @@ pub(crate) mod writer;
 mod conformance;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::{Millis, Now};
@@ -372,6 +373,72 @@ pub(crate) struct RunView {
     pub(crate) options: Option<String>,
 }
 
+/// Which runs to list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ListRequest {
+    pub(crate) state: Option<State>,
+    pub(crate) job: Option<String>,
+    pub(crate) queue: Option<String>,
+    pub(crate) tag: Option<String>,
+    /// A part of the last error, in whatever case.
+    pub(crate) error: Option<String>,
+    pub(crate) limit: usize,
+    /// Where the page before ended, in the order of the state.
+    pub(crate) after: Option<[i64; 4]>,
+}
+
+/// A page of runs.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) runs: Vec<RunRow>,
+    /// Where the next page begins, if there may be one.
+    pub(crate) next: Option<[i64; 4]>,
+}
+
+/// All that is known of one run.
+#[derive(Debug, Clone)]
+pub(crate) struct RunRow {
+    pub(crate) id: RunId,
+    pub(crate) job: String,
+    pub(crate) queue: String,
+    pub(crate) priority: i64,
+    pub(crate) state: State,
+    pub(crate) status: Status,
+    /// That have begun.
+    pub(crate) attempts: u32,
+    pub(crate) enqueued_at: Millis,
+    pub(crate) due_at: Option<Millis>,
+    pub(crate) started_at: Option<Millis>,
+    pub(crate) finished_at: Option<Millis>,
+    pub(crate) tags: Vec<String>,
+    /// Unless it is too large to be shown.
+    pub(crate) payload: Option<Vec<u8>>,
+    /// Why it has ended or is parked, or else what its last attempt has come to that did not succeed.
+    pub(crate) error: Option<String>,
+}
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overview {
+    pub(crate) scheduled: u64,
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) incompatible: u64,
+    pub(crate) workers: u64,
+    /// Since when the ready run waits that has waited longest, on the wall clock.
+    pub(crate) ready_since: Option<Millis>,
+    pub(crate) queues: BTreeMap<String, QueueCounts>,
+}
+
+/// How much there is in one queue.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct QueueCounts {
+    pub(crate) ready: u64,
+    pub(crate) running: u64,
+    pub(crate) is_paused: bool,
+}
+
 /// What a transaction changed that others should hear of once it is committed.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
@@ -498,6 +565,24 @@ pub(crate) trait Store {
 
     /// Gives back some of the space that is not used, if it is much; true if more can follow.
     fn shrink(&mut self) -> Result<bool, Error>;
+
+    /// Makes a run ready that waits for its time, has failed, was cancelled or is parked. False if it is none of these.
+    fn retry_now(&mut self, id: RunId) -> Result<bool, Error>;
+
+    /// Fails a run that waits or is parked. False if it is none of these.
+    fn discard(&mut self, id: RunId, now: Now) -> Result<bool, Error>;
+
+    /// Lets nobody claim from a queue, or lets it go on.
+    fn pause_queue(&mut self, queue: &str, paused: bool) -> Result<(), Error>;
+
+    /// Runs, a page at a time.
+    fn list(&mut self, request: &ListRequest, now: Now) -> Result<Listed, Error>;
+
+    /// All that is known of one run, if it exists.
+    fn row(&mut self, id: RunId, now: Now) -> Result<Option<RunRow>, Error>;
+
+    /// How much there is of everything.
+    fn overview(&mut self) -> Result<Overview, Error>;
 
     /// One run, if it exists.
     fn run(&mut self, id: RunId, now: Now) -> Result<Option<RunView>, Error>;

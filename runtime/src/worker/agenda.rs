@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::schedule::{Part, Schedule, Upcoming};
 use crate::clock::{Millis, Now, duration_millis, until};
 use crate::heap::DueHeap;
+#[cfg(feature = "testing")]
+use crate::store::NextDue;
 use crate::store::{ScheduleRow, ScheduleView, Tick, Ticked};
 
 /// A wall clock that was set is noticed this soon.
@@ -236,6 +238,15 @@ impl Agenda {
         tracing::info!(target: "afterhours", milliseconds = jump, "the wall clock was set: cron schedules follow it");
         for entry in std::mem::replace(&mut self.wall, DueHeap::new()).into_values() {
             self.plan_again(entry, now);
+        }
+    }
+
+    /// When the next tick is due, on either clock.
+    #[cfg(feature = "testing")]
+    pub(super) fn next(&self) -> NextDue {
+        NextDue {
+            wall: self.wall.next_due(),
+            store: self.store.next_due(),
         }
     }
 

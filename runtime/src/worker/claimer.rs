@@ -168,7 +168,7 @@ async fn exchange(shared: &Arc<Shared>, limit: usize) -> Result<Exchanged, Error
         .await
 }
 
-fn claim_request(shared: &Arc<Shared>, limit: usize) -> ClaimRequest {
+pub(super) fn claim_request(shared: &Arc<Shared>, limit: usize) -> ClaimRequest {
     // Said before the store is asked: what is scheduled from now on wakes this worker.
     shared.sleeper.set_next(NextDue::default());
     let wanted: Arc<dyn Wanted> = Arc::<Shared>::clone(shared);

@@ -5,6 +5,8 @@ mod ahead;
 mod builder;
 mod claimer;
 mod execute;
+#[cfg(feature = "testing")]
+pub(crate) mod inline;
 mod listener;
 mod looker;
 mod maintain;
@@ -127,6 +129,14 @@ impl Worker {
                 listener,
             }),
         })
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Worker {
+    /// Where a test says which attempts fail.
+    pub(crate) fn failures(&self) -> Arc<inline::Failures> {
+        Arc::clone(&self.0.failures)
     }
 }
 

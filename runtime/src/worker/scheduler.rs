@@ -30,18 +30,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let work = async {
         // Listens before the first look, so that nothing falls in between.
         let mut changes = Changes::new(&shared);
-        define(&shared).await;
-        let mut agenda = Agenda::new(shared.client().now());
-        plan(&shared, &mut agenda).await;
+        let mut agenda = begin(&shared).await;
         loop {
-            agenda.follow_the_clock(shared.client().now());
-            loop {
-                let due = agenda.pop(BATCH, shared.client().now());
-                if due.is_empty() {
-                    break;
-                }
-                fire(&shared, &mut agenda, due).await;
-            }
+            fire_due(&shared, &mut agenda).await;
             let sleep = agenda.sleep(shared.client().now());
             tokio::select! {
                 biased;
@@ -54,6 +45,26 @@ pub(super) async fn run(shared: Arc<Shared>) {
         biased;
         () = shared.entered(Phase::Draining) => {}
         () = work => {}
+    }
+}
+
+/// All schedules of this worker, with their next ticks.
+pub(super) async fn begin(shared: &Shared) -> Agenda {
+    define(shared).await;
+    let mut agenda = Agenda::new(shared.client().now());
+    plan(shared, &mut agenda).await;
+    agenda
+}
+
+/// Fires what is due.
+pub(super) async fn fire_due(shared: &Shared, agenda: &mut Agenda) {
+    agenda.follow_the_clock(shared.client().now());
+    loop {
+        let due = agenda.pop(BATCH, shared.client().now());
+        if due.is_empty() {
+            return;
+        }
+        fire(shared, agenda, due).await;
     }
 }
 
@@ -88,7 +99,7 @@ async fn define(shared: &Shared) {
 }
 
 /// Reads the schedules of the store; asks until it answers.
-async fn plan(shared: &Shared, agenda: &mut Agenda) {
+pub(super) async fn plan(shared: &Shared, agenda: &mut Agenda) {
     let views = loop {
         match shared.client().schedule_views().await {
             Ok(views) => break views,

@@ -58,7 +58,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 /// Settles what has ended; gives it back with the error if the store fails.
-async fn settle(shared: &Arc<Shared>) -> Result<(), (Error, Vec<Settlement>)> {
+pub(super) async fn settle(shared: &Arc<Shared>) -> Result<(), (Error, Vec<Settlement>)> {
     // Taken inside the transaction, which may be tried twice.
     let taken = Arc::<Mutex<Vec<Settlement>>>::default();
     let settled = shared

@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(super) seat: Seat,
     pub(super) shutdown_grace: Duration,
     pub(super) startup_jitter: Option<Duration>,
+    #[cfg(feature = "testing")]
+    pub(super) failures: Arc<super::inline::Failures>,
     /// Where chance comes from: 0.0..1.0.
     pub(super) random: fn() -> f64,
 }

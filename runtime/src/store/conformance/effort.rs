@@ -10,8 +10,9 @@ use super::{
     every_ending, kind, plain, run, run_of, worker,
 };
 use crate::clock::Now;
+use crate::run::State;
 use crate::store::sqlite::{Core, Location, open_writer};
-use crate::store::{Parked, Store};
+use crate::store::{ListRequest, Parked, Store};
 
 const NOW: Now = Now {
     wall: 1_700_000_000_000,
@@ -151,6 +152,21 @@ fn what_a_worker_asks_all_the_time() {
         store.schedules(NOW).unwrap();
         store.run(RunId(700), NOW).unwrap();
         store.attempts(RunId(700)).unwrap();
+        store.row(RunId(700), NOW).unwrap();
+        for state in [0, 1, 3, 4, 6].map(State::from_code) {
+            let request = ListRequest {
+                state: Some(state),
+                limit: 50,
+                ..ListRequest::default()
+            };
+            let page = store.list(&request, NOW).unwrap();
+            assert_eq!(page.runs.len(), 50, "{state:?}");
+            let after = ListRequest {
+                after: page.next,
+                ..request
+            };
+            assert_eq!(store.list(&after, NOW).unwrap().runs.len(), 50);
+        }
     });
 }
 

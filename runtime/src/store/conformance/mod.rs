@@ -2,11 +2,13 @@
 
 mod cancel;
 mod claim;
+mod decisions;
 mod effects;
 mod effort;
 mod fencing;
 mod insert;
 mod limits;
+mod list;
 mod model;
 mod property;
 mod prune;

@@ -35,7 +35,7 @@ pub(super) fn cancel(
             Ok(true)
         }
         Some(State::Ready | State::Scheduled | State::Incompatible) => {
-            finish::cancelled(conn, id, BY_A_CALLER, keep, now)?;
+            finish::unclaimed(conn, id, State::Cancelled, BY_A_CALLER, keep, now)?;
             effects.finished.push((id, by_a_caller(keep)));
             Ok(true)
         }

@@ -1,7 +1,7 @@
 //! Claim: ready runs become a worker's. Also promotes what has become due, because only claiming needs it.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::many::{Ids, Many, many};
 use super::ready::{self, Place};
 use super::strange::content;
-use super::{Kinds, park, running};
+use super::{Kinds, park, queues, running};
 use crate::clock::{Millis, Now};
 use crate::codec::sealed_len;
 use crate::error::Error;
@@ -82,15 +82,9 @@ impl Claim<'_> {
         let mut limits = Limits::default();
         let mut found = Vec::new();
         let mut unwanted = false;
+        let paused = queues::paused(self.conn)?;
         for are_suspects in [false, true] {
-            unwanted |= find(
-                self.conn,
-                self.kinds,
-                &mut limits,
-                request,
-                are_suspects,
-                &mut found,
-            )?;
+            unwanted |= self.find(&mut limits, request, &paused, are_suspects, &mut found)?;
         }
         let (chosen, left) = choose(self.conn, &mut limits, request, found)?;
         *held_up |= limits.any_reached();
@@ -108,6 +102,65 @@ impl Claim<'_> {
             is_more: unwanted || left,
             promoted,
         })
+    }
+
+    /// Of each kind that the worker wants the first runs; true if there are others that it does not want.
+    fn find(
+        &mut self,
+        limits: &mut Limits,
+        request: &ClaimRequest,
+        paused: &BTreeSet<String>,
+        are_suspects: bool,
+        found: &mut Vec<Candidate>,
+    ) -> Result<bool, Error> {
+        let conn = self.conn;
+        let mut next_kind = conn.prepare_cached(NEXT_KIND)?;
+        let mut read = conn.prepare_cached(CANDIDATES)?;
+        // One beyond the limit tells that there are more.
+        let beyond = request.limit.saturating_add(1);
+        let mut unwanted = false;
+        let mut after = i64::MIN;
+        while let Some(kind) = next_kind
+            .query_row(params![are_suspects, after], |row| row.get(0))
+            .optional()?
+        {
+            after = kind;
+            // What a kind that cannot be read means, others cannot read either.
+            let Some(means) = self.kinds.kind(conn, kind)? else {
+                continue;
+            };
+            if paused.contains(&*means.queue) {
+                continue;
+            }
+            let rank = request.wanted.rank(&means);
+            unwanted |= rank.is_none();
+            if let Some(rank) = rank {
+                let limit = request.wanted.limit(&means.job);
+                let most = match limit {
+                    Some(limit) => limits
+                        .free(conn, self.kinds, &*request.wanted, limit)?
+                        .min(beyond),
+                    None => beyond,
+                };
+                let candidate = |row: &Row<'_>| {
+                    Ok(Candidate {
+                        rank,
+                        place: Place {
+                            is_suspect: are_suspects,
+                            kind,
+                            priority: row.get(1)?,
+                        },
+                        id: row.get(0)?,
+                        means: Arc::clone(&means),
+                        limit,
+                    })
+                };
+                for candidate in read.query_map(params![are_suspects, kind, most], candidate)? {
+                    found.push(candidate?);
+                }
+            }
+        }
+        Ok(unwanted)
     }
 
     /// What was chosen, in that order, and why some of it cannot be claimed.
@@ -216,61 +269,6 @@ struct Candidate {
     id: i64,
     means: Arc<Kind>,
     limit: Option<Limit>,
-}
-
-/// Of each kind that the worker wants the first runs; true if there are others that it does not want.
-fn find(
-    conn: &Connection,
-    kinds: &mut Kinds,
-    limits: &mut Limits,
-    request: &ClaimRequest,
-    are_suspects: bool,
-    found: &mut Vec<Candidate>,
-) -> Result<bool, Error> {
-    let mut next_kind = conn.prepare_cached(NEXT_KIND)?;
-    let mut read = conn.prepare_cached(CANDIDATES)?;
-    // One beyond the limit tells that there are more.
-    let beyond = request.limit.saturating_add(1);
-    let mut unwanted = false;
-    let mut after = i64::MIN;
-    while let Some(kind) = next_kind
-        .query_row(params![are_suspects, after], |row| row.get(0))
-        .optional()?
-    {
-        after = kind;
-        // What a kind that cannot be read means, others cannot read either.
-        let Some(means) = kinds.kind(conn, kind)? else {
-            continue;
-        };
-        let rank = request.wanted.rank(&means);
-        unwanted |= rank.is_none();
-        if let Some(rank) = rank {
-            let limit = request.wanted.limit(&means.job);
-            let most = match limit {
-                Some(limit) => limits
-                    .free(conn, kinds, &*request.wanted, limit)?
-                    .min(beyond),
-                None => beyond,
-            };
-            let candidate = |row: &Row<'_>| {
-                Ok(Candidate {
-                    rank,
-                    place: Place {
-                        is_suspect: are_suspects,
-                        kind,
-                        priority: row.get(1)?,
-                    },
-                    id: row.get(0)?,
-                    means: Arc::clone(&means),
-                    limit,
-                })
-            };
-            for candidate in read.query_map(params![are_suspects, kind, most], candidate)? {
-                found.push(candidate?);
-            }
-        }
-    }
-    Ok(unwanted)
 }
 
 /// The first runs in the worker's order, as far as they may start; and whether others stay behind that it does not get.

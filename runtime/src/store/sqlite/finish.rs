@@ -133,20 +133,21 @@ fn delete_all(conn: &Connection, ids: &Ids, now: Now) -> Result<Vec<Ids>, Error>
     Ok(Ids::of(kept))
 }
 
-/// Ends a run that waits.
-pub(super) fn cancelled(
+/// Ends a run that waits or is parked.
+pub(super) fn unclaimed(
     conn: &Connection,
     id: RunId,
-    reason: &str,
+    state: State,
+    note: &str,
     keep: Millis,
     now: Now,
 ) -> Result<(), Error> {
     ready::leave(conn, id.0)?;
     conn.prepare_cached(UNSCHEDULE)?.execute([id.0])?;
     let end = End {
-        state: State::Cancelled,
+        state,
         keep,
-        note: Some(reason),
+        note: Some(note),
         result: None,
         attempt: None,
     };

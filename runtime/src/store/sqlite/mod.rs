@@ -1,5 +1,6 @@
 //! The SQLite store: one writing connection with a file for each verb. It knows no Tokio and asks nobody for the time.
 
+mod again;
 mod cancel;
 mod checkpoint;
 mod claim;
@@ -7,13 +8,16 @@ mod finish;
 mod insert;
 mod kinds;
 mod limits;
+pub(crate) mod list;
 pub(crate) mod lock_holder;
 mod many;
 mod mounted;
 mod open;
+pub(crate) mod overview;
 mod park;
 pub(crate) mod prune;
 pub(crate) mod query;
+mod queues;
 mod ready;
 mod release;
 mod rescue;
@@ -34,9 +38,9 @@ use rusqlite::Connection;
 
 use self::kinds::Kinds;
 use super::{
-    ClaimId, ClaimRequest, Claimed, Cutoffs, Effects, Inserted, KeepCaps, Loss, NewRun, NewWorker,
-    Parked, RunView, ScheduleRow, ScheduleView, Settlement, Store, Tick, Ticked, Wanted, WorkerId,
-    WorkerRow,
+    ClaimId, ClaimRequest, Claimed, Cutoffs, Effects, Inserted, KeepCaps, ListRequest, Listed,
+    Loss, NewRun, NewWorker, Overview, Parked, RunRow, RunView, ScheduleRow, ScheduleView,
+    Settlement, Store, Tick, Ticked, Wanted, WorkerId, WorkerRow,
 };
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -409,6 +413,30 @@ impl Store for Core {
 
     fn shrink(&mut self) -> Result<bool, Error> {
         prune::shrink(&self.conn)
+    }
+
+    fn retry_now(&mut self, id: RunId) -> Result<bool, Error> {
+        again::retry(&self.conn, &mut self.effects, id)
+    }
+
+    fn discard(&mut self, id: RunId, now: Now) -> Result<bool, Error> {
+        again::discard(&self.conn, &mut self.effects, id, now)
+    }
+
+    fn pause_queue(&mut self, queue: &str, paused: bool) -> Result<(), Error> {
+        queues::pause(&self.conn, &mut self.effects, queue, paused)
+    }
+
+    fn list(&mut self, request: &ListRequest, now: Now) -> Result<Listed, Error> {
+        list::list(&self.conn, request, now)
+    }
+
+    fn row(&mut self, id: RunId, now: Now) -> Result<Option<RunRow>, Error> {
+        list::one(&self.conn, id, now)
+    }
+
+    fn overview(&mut self) -> Result<Overview, Error> {
+        overview::overview(&self.conn)
     }
 
     fn run(&mut self, id: RunId, now: Now) -> Result<Option<RunView>, Error> {

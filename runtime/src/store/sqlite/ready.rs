@@ -1,7 +1,7 @@
 //! Which runs are ready, in the order in which they are claimed. A table of its own, beside which the run's row stays as
 //! it is: a claim that wrote to the runs would cost three times as much.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::many::{Ids, Many, many};
 use crate::error::Error;
@@ -25,12 +25,49 @@ const LEAVE: &str = "
     DELETE FROM afterhours_ready
     WHERE (suspect, kind, priority, run) = (SELECT crashes >= ?2, kind, priority, id FROM afterhours_runs WHERE id = ?1)";
 
+const LOWER: &str = "
+    SELECT suspect, kind, priority FROM afterhours_ready
+    WHERE suspect = ?1 AND kind = ?2 AND priority < ?3 ORDER BY priority DESC LIMIT 1";
+const NEXT: &str = "
+    SELECT suspect, kind, priority FROM afterhours_ready
+    WHERE suspect = ?1 AND kind > ?2 ORDER BY kind, priority DESC LIMIT 1";
+
 /// Where in the order some ready runs stand; among each other they go by their ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) is_suspect: bool,
     pub(super) kind: i64,
     pub(super) priority: i64,
+}
+
+/// All places in which runs are ready, in the order of the table: one seek for each.
+pub(super) fn places(conn: &Connection) -> Result<Vec<Place>, Error> {
+    let mut places = Vec::new();
+    let (mut lower, mut next) = (conn.prepare_cached(LOWER)?, conn.prepare_cached(NEXT)?);
+    let place = |row: &Row<'_>| {
+        Ok(Place {
+            is_suspect: row.get::<_, i64>(0)? != 0,
+            kind: row.get(1)?,
+            priority: row.get(2)?,
+        })
+    };
+    for suspect in [false, true] {
+        let mut found = next
+            .query_row(params![suspect, i64::MIN], place)
+            .optional()?;
+        while let Some(at) = found {
+            places.push(at);
+            found = lower
+                .query_row(params![suspect, at.kind, at.priority], place)
+                .optional()?;
+            if found.is_none() {
+                found = next
+                    .query_row(params![suspect, at.kind], place)
+                    .optional()?;
+            }
+        }
+    }
+    Ok(places)
 }
 
 /// A run that never had an attempt.

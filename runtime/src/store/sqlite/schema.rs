@@ -77,6 +77,11 @@ const V1: &str = "
     ) STRICT;
     CREATE INDEX afterhours_cancelling ON afterhours_running (claim) WHERE cancel_keep IS NOT NULL;
 
+    CREATE TABLE afterhours_queues (
+        queue  TEXT PRIMARY KEY,
+        paused INTEGER NOT NULL DEFAULT 0
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TABLE afterhours_attempts (
         run        INTEGER NOT NULL,
         seq        INTEGER NOT NULL,
