@@ -21,6 +21,14 @@ fn fixed_times_in_a_gap_run_once_after_it() {
     // The same moment is due as 02:30 and as 03:00: one tick.
     let expected = ["2025-03-30T03:00:00+02:00", "2025-03-31T02:00:00+02:00"];
     check("0 2,3 * * *", PARIS, "2025-03-29T12:00:00Z", &expected);
+    // Three hours are the most that such a change has: Casey went from 00:01 to 03:01.
+    let expected = ["2020-10-04T03:01:00+11:00", "2020-10-05T01:00:00+11:00"];
+    check(
+        "0 1 * * *",
+        "Antarctica/Casey",
+        "2020-10-03T12:00:00Z",
+        &expected,
+    );
 }
 
 #[test]

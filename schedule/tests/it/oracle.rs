@@ -61,7 +61,8 @@ impl Job {
         if ahead <= TimeDelta::zero() && ahead >= -TimeDelta::hours(3) {
             return wildcard && self.matches(wall);
         }
-        let caught_up = ahead > step && ahead <= TimeDelta::hours(3);
+        // It is a step ahead of the virtual clock where nothing has jumped.
+        let caught_up = ahead > step && ahead - step <= TimeDelta::hours(3);
         let missed = std::iter::successors(Some(wall), |time| Some(*time - step))
             .take_while(|time| *time > *virtual_clock);
         let due = match caught_up && !wildcard {
