@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::client::Client;
 use crate::error::Error;
+use crate::progress::{Progress, Told};
 use crate::run::RunId;
 use crate::slot::Slot;
 use crate::states::States;
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) client: Client,
     pub(crate) cancel: Cancel,
     pub(crate) slot: Slot,
+    pub(crate) told: Told,
 }
 
 tokio::task_local! {
@@ -134,6 +136,27 @@ impl Context {
     #[must_use]
     pub fn tags(&self) -> &[String] {
         &self.0.tags
+    }
+
+    /// Tells how far the attempt has come: `done` of `total` steps, whatever a step is. As cheap as a lock, so call it in
+    /// a loop: the worker writes the latest down four times a second. Others read it with
+    /// [`Handle::progress`](crate::Handle::progress) and in [`Run::progress`](crate::Run::progress), in whatever process,
+    /// as long as the attempt lasts.
+    ///
+    /// ```
+    /// use afterhours::{Context, Result, job};
+    ///
+    /// #[job]
+    /// async fn import(ctx: &Context, lines: Vec<String>) -> Result {
+    ///     for (done, line) in lines.iter().enumerate() {
+    ///         // ..
+    ///         ctx.progress(done as u64 + 1, lines.len() as u64);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn progress(&self, done: u64, total: u64) {
+        self.0.told.tell(Progress::new(done, total));
     }
 
     /// Resolves when the attempt is to end: its run was [cancelled](crate::Handle::cancel), its timeout is reached, or

@@ -14,6 +14,7 @@ use crate::context::{Context, current_client};
 use crate::error::Error;
 use crate::job::{Fit, JobDef};
 use crate::options::{Options, Policy};
+use crate::progress::Progress;
 use crate::run::{Failure, RunId, State, Status};
 use crate::store::{Ending, Inserted, RunView};
 
@@ -123,6 +124,17 @@ impl<T> Handle<T> {
         let options = Options::from_stored(view.options.as_deref());
         let keep = duration_millis(Policy::of(self.job, &options).keep_done);
         client.cancel_and_keep(self.id, keep).await
+    }
+
+    /// How far the run's attempt has come, as it has [told](crate::Context::progress); `None` if it has told nothing, or
+    /// no attempt is active.
+    ///
+    /// # Errors
+    /// As [`Handle::status`].
+    pub async fn progress(&self) -> Result<Option<Progress>, Error> {
+        let client = self.client()?;
+        self.look(&client).await?;
+        Ok(client.run(self.id).await?.and_then(|run| run.progress))
     }
 
     fn client(&self) -> Result<Client, Error> {

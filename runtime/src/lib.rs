@@ -45,6 +45,7 @@ mod options;
 mod pending;
 mod perform;
 mod place;
+mod progress;
 mod readers;
 mod registry;
 mod retry;
@@ -82,6 +83,7 @@ pub use job::{Job, Missed, Overlap};
 pub use job_error::{Control, JobError, Result};
 pub use pending::Pending;
 pub use perform::{Perform, Prepared};
+pub use progress::Progress;
 pub use retry::Backoff;
 pub use run::{
     AttemptOutcome, AttemptRecord, Failure, ParseRunIdError, RunId, State as RunState, Status,

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use crate::client::Client;
 use crate::clock::from_millis;
 use crate::error::Error;
+use crate::progress::Progress;
 use crate::registry::linked_by_name;
 use crate::run::{AttemptRecord, RunId, State, Status};
 use crate::sizes::shorten;
@@ -161,6 +162,8 @@ pub struct Run {
     pub started_at: Option<SystemTime>,
     /// When it ended.
     pub finished_at: Option<SystemTime>,
+    /// How far its attempt has come, as that has told: see [`Context::progress`](crate::Context::progress).
+    pub progress: Option<Progress>,
     /// Its tags.
     pub tags: Vec<String>,
     /// Its arguments, as `user_id: 42, template: "welcome"`, if its job is linked into this program and has arguments of
@@ -189,6 +192,7 @@ impl Run {
             due_at: row.due_at.map(from_millis),
             started_at: row.started_at.map(from_millis),
             finished_at: row.finished_at.map(from_millis),
+            progress: row.progress,
             tags: row.tags,
             arguments,
             error: row.error,

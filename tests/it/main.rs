@@ -33,6 +33,7 @@ mod order;
 mod outsiders;
 mod panics;
 mod perform;
+mod progress;
 mod quickstart;
 mod replaced;
 mod retry;

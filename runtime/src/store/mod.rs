@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::job::{Missed, Overlap};
+use crate::progress::Progress;
 use crate::run::{AttemptOutcome, AttemptRecord, RunId, State, Status};
 
 /// What a run is, as far as claiming goes: only a worker that knows all four may claim it. Stores keep each
@@ -411,6 +412,8 @@ pub(crate) struct RunRow {
     pub(crate) started_at: Option<Millis>,
     pub(crate) finished_at: Option<Millis>,
     pub(crate) tags: Vec<String>,
+    /// How far its attempt has come, as that has told.
+    pub(crate) progress: Option<Progress>,
     /// Unless it is too large to be shown.
     pub(crate) payload: Option<Vec<u8>>,
     /// Why it has ended or is parked, or else what its last attempt has come to that did not succeed.
@@ -565,6 +568,9 @@ pub(crate) trait Store {
 
     /// Gives back some of the space that is not used, if it is much; true if more can follow.
     fn shrink(&mut self) -> Result<bool, Error>;
+
+    /// Writes down how far these attempts have come whose claims still hold.
+    fn progress(&mut self, told: &[(RunId, ClaimId, Progress)]) -> Result<(), Error>;
 
     /// Makes a run ready that waits for its time, has failed, was cancelled or is parked. False if it is none of these.
     fn retry_now(&mut self, id: RunId) -> Result<bool, Error>;

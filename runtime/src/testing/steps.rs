@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::call::{Attempt, Call};
 use crate::client::Client;
@@ -15,6 +15,7 @@ use crate::context::{Cancel, Context, Inner};
 use crate::error::Error;
 use crate::job::Job;
 use crate::perform::Prepared;
+use crate::progress::Told;
 use crate::sizes;
 use crate::slot::Slot;
 use crate::states::States;
@@ -38,6 +39,7 @@ pub struct Steps {
     client: Client,
     worker: WorkerId,
     claims: i64,
+    told: Arc<Notify>,
 }
 
 /// Runs that are claimed and have not ended.
@@ -85,6 +87,7 @@ impl Steps {
             client: Client::of_schedules(Clock::System)?,
             worker,
             claims: 0,
+            told: Arc::default(),
         })
     }
 
@@ -190,6 +193,7 @@ impl Steps {
             client: self.client.clone(),
             cancel: Cancel::default(),
             slot: Slot::new(places, Arc::new(Sleeper::default()), place),
+            told: Told::new(Arc::clone(&self.told)),
         }))
     }
 }

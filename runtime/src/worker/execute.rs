@@ -19,6 +19,7 @@ use crate::failpoint;
 use crate::job::JobDef;
 use crate::job_error::{JobError, Verdict};
 use crate::options::{Options, Policy};
+use crate::progress::Told;
 use crate::retry;
 use crate::run::{AttemptOutcome, BY_A_CALLER};
 use crate::sizes::{check_result, shorten};
@@ -103,6 +104,7 @@ fn context(
             Arc::clone(&shared.sleeper),
             place,
         ),
+        told: Told::new(Arc::clone(&shared.told)),
         run,
     })
 }

@@ -12,6 +12,7 @@ mod looker;
 mod maintain;
 mod pruner;
 mod pulse;
+mod reporter;
 mod rescuer;
 mod schedule;
 mod scheduler;
@@ -118,6 +119,7 @@ impl Worker {
             tokio::spawn(scheduler::run(Arc::clone(&shared))),
             tokio::spawn(maintain::run(Arc::clone(&shared))),
             tokio::spawn(pruner::run(Arc::clone(&shared))),
+            tokio::spawn(reporter::run(Arc::clone(&shared))),
         ];
         tracing::info!(target: "afterhours", worker = shared.id().0, concurrency = shared.concurrency(), "worker started");
         Ok(RunningWorker {

@@ -113,6 +113,8 @@ pub(super) struct Shared {
     outbox: Mutex<Vec<Settlement>>,
     /// Told of each of these.
     ends: Notify,
+    /// Rung when an attempt has told how far it has come.
+    pub(super) told: Arc<Notify>,
     /// How many attempts have ended since the claimer has asked.
     counted: AtomicUsize,
     /// Changes whenever an attempt has ended and is written down.
@@ -170,6 +172,7 @@ impl Shared {
             claims_are_over: AtomicBool::new(false),
             outbox: Mutex::default(),
             ends: Notify::new(),
+            told: Arc::default(),
             counted: AtomicUsize::new(0),
             ended: watch::Sender::new(()),
             plan,

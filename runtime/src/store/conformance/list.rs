@@ -6,7 +6,8 @@ use super::{
     Due, Ending, HOUR, RunId, State, Trial, cancelled, contract, done, failed, kind, park, plain,
     retry, run, run_due, run_of,
 };
-use crate::store::{ListRequest, Listed, NewRun};
+use crate::progress::Progress;
+use crate::store::{ClaimId, ListRequest, Listed, NewRun};
 
 contract! {
     every_run_is_met_once_whatever_the_pages_are_like
@@ -17,6 +18,7 @@ contract! {
     a_page_that_finds_nothing_ends_all_the_same
     a_row_tells_all_that_is_known
     an_overview_counts_what_there_is
+    a_running_run_shows_how_far_it_has_come
 }
 
 fn request() -> ListRequest {
@@ -268,4 +270,26 @@ fn an_overview_counts_what_there_is(trial: &mut Trial) {
     trial.insert(&run());
     let overview = trial.within(|store, _| store.overview());
     assert_eq!(overview.ready_since, Some(trial.now.wall - 9));
+}
+
+fn a_running_run_shows_how_far_it_has_come(trial: &mut Trial) {
+    let worker = trial.register(1);
+    let run = trial.claimed_one(worker);
+    let mut told = |claim, done| {
+        let progress = Progress::new(done, 9);
+        trial.within(|store, now| {
+            store.progress(&[(run.id, claim, progress), (RunId(77), claim, progress)])?;
+            Ok(store.row(run.id, now)?.unwrap().progress)
+        })
+    };
+    assert_eq!(told(run.claim, 4), Some(Progress::new(4, 9)));
+    let lost = ClaimId(run.claim.0 + 1);
+    assert_eq!(
+        told(lost, 5),
+        Some(Progress::new(4, 9)),
+        "that claim is none"
+    );
+    assert!(trial.settle(&run, retry(trial.now.store)));
+    let row = trial.within(|store, now| store.row(run.id, now));
+    assert_eq!(row.unwrap().progress, None);
 }

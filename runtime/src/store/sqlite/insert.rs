@@ -6,7 +6,6 @@ use std::rc::Rc;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::many::Ids;
 use super::{Kinds, ready, unique};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
@@ -90,7 +89,7 @@ fn insert_many(
     let payloads = Rc::new(payloads.collect::<Vec<_>>());
     conn.prepare_cached(INSERT_MANY)?
         .execute(params![kind, first.priority, now.wall, payloads])?;
-    ready::add_all(conn, &Ids::Range(highest + 1, last))?;
+    ready::add_new(conn, kind, first.priority, (highest + 1, last))?;
     failpoint::reached("in-insert");
     effects.ready = true;
     Ok(Some(highest + 1..=last))

@@ -10,6 +10,7 @@ use super::ready::{self, Place};
 use super::strange::{count, text};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::progress::Progress;
 use crate::run::{RunId, State};
 use crate::store::{ListRequest, Listed, RunRow};
 
@@ -40,7 +41,7 @@ const ROW: &str = concat!(
     "SELECT ",
     at_work!(),
     ", runs.kind, state, job, queue, priority, attempts, enqueued_at, due_at, finished_at, due_wall, due_store, note, options,
-        coalesce(running.started_at, runs.started_at) AS started,
+        coalesce(running.started_at, runs.started_at) AS started, running.done, running.total,
         iif(length(payload) <= ?2, payload, NULL) AS payload,
         (SELECT error FROM afterhours_attempts WHERE run = runs.id ORDER BY seq DESC LIMIT 1) AS error
     FROM afterhours_runs AS runs LEFT JOIN afterhours_running AS running ON running.run = runs.id
@@ -272,10 +273,18 @@ fn run_row(row: &Row<'_>, id: RunId, now: Now) -> rusqlite::Result<RunRow> {
         started_at: row.get("started")?,
         finished_at: row.get("finished_at")?,
         tags: crate::options::Options::from_stored(options.as_deref()).tags,
+        progress: progress(row)?,
         payload: row.get("payload")?,
         error: match note {
             Some(note) => Some(note),
             None => text(row, "error")?,
         },
     })
+}
+
+fn progress(row: &Row<'_>) -> rusqlite::Result<Option<Progress>> {
+    let [done, total]: [Option<i64>; 2] = [row.get("done")?, row.get("total")?];
+    let steps = |steps: i64| u64::try_from(steps).unwrap_or_default();
+    let told = done.zip(total);
+    Ok(told.map(|(done, total)| Progress::new(steps(done), steps(total))))
 }

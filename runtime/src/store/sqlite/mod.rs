@@ -45,6 +45,7 @@ use super::{
 use crate::clock::{Millis, Now};
 use crate::error::Error;
 use crate::place::Place;
+use crate::progress::Progress;
 use crate::run::{AttemptRecord, RunId};
 
 pub(crate) use checkpoint::{Haste, move_most};
@@ -413,6 +414,10 @@ impl Store for Core {
 
     fn shrink(&mut self) -> Result<bool, Error> {
         prune::shrink(&self.conn)
+    }
+
+    fn progress(&mut self, told: &[(RunId, ClaimId, Progress)]) -> Result<(), Error> {
+        running::progress(&self.conn, told)
     }
 
     fn retry_now(&mut self, id: RunId) -> Result<bool, Error> {

@@ -9,6 +9,9 @@ use crate::store::SUSPECT_CRASHES;
 
 const ADD: &str =
     "INSERT INTO afterhours_ready (suspect, kind, priority, run) VALUES (0, ?1, ?2, ?3)";
+const ADD_NEW: &str = "
+    INSERT INTO afterhours_ready (suspect, kind, priority, run)
+    SELECT 0, ?1, ?2, id FROM afterhours_runs WHERE id BETWEEN ?3 AND ?4";
 /// What is ready already, as a stranger may have made it, is ready once.
 const ADD_ALL: Many = many!(
     "INSERT OR IGNORE INTO afterhours_ready (suspect, kind, priority, run)
@@ -74,6 +77,18 @@ pub(super) fn places(conn: &Connection) -> Result<Vec<Place>, Error> {
 pub(super) fn add(conn: &Connection, kind: i64, priority: i32, run: i64) -> Result<(), Error> {
     conn.prepare_cached(ADD)?
         .execute(params![kind, priority, run])?;
+    Ok(())
+}
+
+/// As [`add`], for all with these ids.
+pub(super) fn add_new(
+    conn: &Connection,
+    kind: i64,
+    priority: i32,
+    (first, last): (i64, i64),
+) -> Result<(), Error> {
+    conn.prepare_cached(ADD_NEW)?
+        .execute(params![kind, priority, first, last])?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::many::{Ids, Many, many};
 use crate::clock::Millis;
 use crate::error::Error;
+use crate::progress::Progress;
 use crate::run::RunId;
 use crate::store::ClaimId;
 
@@ -25,6 +26,23 @@ const HELD: Many = many!(
     ""
 );
 const LEAVE_ALL: Many = many!("DELETE FROM afterhours_running WHERE", "run", "");
+
+const PROGRESS: &str =
+    "UPDATE afterhours_running SET done = ?3, total = ?4 WHERE run = ?1 AND claim = ?2";
+
+/// Writes down how far attempts have come.
+pub(super) fn progress(
+    conn: &Connection,
+    told: &[(RunId, ClaimId, Progress)],
+) -> Result<(), Error> {
+    let mut write = conn.prepare_cached(PROGRESS)?;
+    for (run, claim, Progress { done, total }) in told {
+        // What is more than SQLite can count is as much as it can.
+        let [done, total] = [*done, *total].map(|steps| i64::try_from(steps).unwrap_or(i64::MAX));
+        write.execute(params![run.0, claim.0, done, total])?;
+    }
+    Ok(())
+}
 
 /// A claim takes these runs.
 pub(super) fn take(

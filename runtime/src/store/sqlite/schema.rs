@@ -73,7 +73,10 @@ const V1: &str = "
         claim       INTEGER NOT NULL,
         started_at  INTEGER NOT NULL,
         -- Set while it is asked to end: how long it then stays.
-        cancel_keep INTEGER
+        cancel_keep INTEGER,
+        -- How far its attempt has come, as that has told.
+        done        INTEGER,
+        total       INTEGER
     ) STRICT;
     CREATE INDEX afterhours_cancelling ON afterhours_running (claim) WHERE cancel_keep IS NOT NULL;
 
