@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::blocking::blocking;
 use crate::clock::{Clock, Now, this_boot};
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::joiners::{Joiners, Listening};
 use crate::liveness::{LockFile, LockFileId};
 use crate::place::Place;
@@ -58,6 +59,7 @@ struct Inner {
     /// Unset in memory.
     place: Option<Place>,
     settings: Settings,
+    hooks: Hooks,
     /// Only schedules put runs in: a worker without a store keeps its own here, and forgets them when it ends.
     is_sealed: bool,
     clock: Clock,
@@ -139,7 +141,7 @@ impl Client {
             busy_timeout: Duration::ZERO,
             max_payload: sizes::PAYLOAD,
         };
-        Self::opened(Location::Memory, settings, clock, true)
+        Self::opened(Location::Memory, settings, clock, Hooks::default(), true)
     }
 
     /// Opens; blocks while it does.
@@ -147,14 +149,16 @@ impl Client {
         location: Location,
         settings: Settings,
         clock: Clock,
+        hooks: Hooks,
     ) -> Result<Self, Error> {
-        Self::opened(location, settings, clock, false)
+        Self::opened(location, settings, clock, hooks, false)
     }
 
     fn opened(
         location: Location,
         settings: Settings,
         clock: Clock,
+        hooks: Hooks,
         is_sealed: bool,
     ) -> Result<Self, Error> {
         // Of many processes that open a fresh file, each must find it either absent or complete.
@@ -196,6 +200,7 @@ impl Client {
             lock_file,
             place,
             settings,
+            hooks,
             is_sealed,
             clock,
             offset,
@@ -208,14 +213,14 @@ impl Client {
 
     /// A store in memory for one test.
     #[cfg(feature = "testing")]
-    pub(crate) fn open_sandbox(clock: Clock) -> Result<Self, Error> {
+    pub(crate) fn open_sandbox(clock: Clock, hooks: Hooks) -> Result<Self, Error> {
         let settings = Settings {
             full: false,
             mmap: false,
             busy_timeout: Duration::ZERO,
             max_payload: sizes::PAYLOAD,
         };
-        Self::opened(Location::Memory, settings, clock, false)
+        Self::opened(Location::Memory, settings, clock, hooks, false)
     }
 
     /// From now on, enqueueing executes what is due, as long as this is there.
@@ -248,6 +253,10 @@ impl Client {
         R: Send + 'static,
     {
         self.0.writer.call_blocking(0, work)
+    }
+
+    pub(crate) fn hooks(&self) -> &Hooks {
+        &self.0.hooks
     }
 
     /// How many bytes the arguments of a run may have, and its result.

@@ -7,6 +7,7 @@ use crate::blocking::blocking;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::hooks::{Hook, Hooks};
 use crate::sizes;
 use crate::store::sqlite::{Location, Settings};
 
@@ -80,6 +81,7 @@ pub struct ClientBuilder {
     busy_timeout: Duration,
     max_payload: usize,
     clock: Clock,
+    hooks: Hooks,
 }
 
 impl ClientBuilder {
@@ -91,6 +93,7 @@ impl ClientBuilder {
             busy_timeout: BUSY_TIMEOUT,
             max_payload: sizes::PAYLOAD,
             clock: Clock::System,
+            hooks: Hooks::default(),
         }
     }
 
@@ -124,6 +127,12 @@ impl ClientBuilder {
         self
     }
 
+    /// Adds something to do around every enqueue with this client, and around every attempt of its workers. See [`Hook`].
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.add(hook);
+        self
+    }
+
     /// The clock of this store, for tests.
     #[cfg(feature = "testing")]
     pub fn clock(mut self, clock: std::sync::Arc<crate::clock::ManualClock>) -> Self {
@@ -143,6 +152,7 @@ impl ClientBuilder {
             busy_timeout: self.busy_timeout,
             max_payload: self.max_payload,
         };
-        blocking(move || Client::open_blocking(self.location, settings, self.clock)).await
+        blocking(move || Client::open_blocking(self.location, settings, self.clock, self.hooks))
+            .await
     }
 }

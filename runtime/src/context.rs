@@ -1,5 +1,6 @@
 //! What a job can ask about its attempt, and what is known of the attempt around any code that runs inside it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) due_at: SystemTime,
     pub(crate) deadline: Option<SystemTime>,
     pub(crate) tags: Vec<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
     pub(crate) states: Arc<States>,
     pub(crate) client: Client,
     pub(crate) cancel: Cancel,
@@ -72,8 +74,10 @@ impl Context {
         Self(Arc::new(inner))
     }
 
-    /// The attempt around the caller, if there is one.
-    pub(crate) fn current() -> Option<Self> {
+    /// The attempt that the caller is executed in, if there is one: for code that does not get the context handed down,
+    /// such as a [`Hook`](crate::Hook). Tasks and threads that an attempt starts are outside of it.
+    #[must_use]
+    pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
@@ -136,6 +140,13 @@ impl Context {
     #[must_use]
     pub fn tags(&self) -> &[String] {
         &self.0.tags
+    }
+
+    /// What travels with the run under this key: see [`Prepared::metadata`](crate::Prepared::metadata) and
+    /// [`Hook::enqueue`](crate::Hook::enqueue).
+    #[must_use]
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.0.metadata.get(key).map(String::as_str)
     }
 
     /// Tells how far the attempt has come: `done` of `total` steps, whatever a step is. As cheap as a lock, so call it in

@@ -68,6 +68,19 @@ impl JobError {
         None
     }
 
+    /// The error and its causes, each in words.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut next: Option<&(dyn StdError + 'static)> = Some(&*self.0);
+        while let Some(error) = next {
+            if !error.is::<Marker>() {
+                causes.push(error.to_string());
+            }
+            next = error.source();
+        }
+        causes
+    }
+
     /// The error and its causes in one line, each cause once.
     pub(crate) fn chain(&self) -> String {
         let mut text = self.0.to_string();

@@ -37,11 +37,13 @@ mod error;
 mod failpoint;
 mod handle;
 mod heap;
+mod hooks;
 mod job;
 mod job_error;
 mod joiners;
 mod liveness;
 mod options;
+mod panics;
 mod pending;
 mod perform;
 mod place;
@@ -79,6 +81,7 @@ pub use config::{ClientBuilder, Durability};
 pub use context::Context;
 pub use error::{Error, LockHolder};
 pub use handle::Handle;
+pub use hooks::{AttemptFuture, Ended, Enqueue, ErrorReport, Hook};
 pub use job::{Job, Missed, Overlap};
 pub use job_error::{Control, JobError, Result};
 pub use pending::Pending;
@@ -100,5 +103,19 @@ struct Readme;
 
 /// And those of the guide.
 #[cfg(all(doctest, feature = "testing"))]
-#[doc = include_str!("../../docs/testing.md")]
-struct Testing;
+mod guide {
+    #[doc = include_str!("../../docs/testing.md")]
+    struct Testing;
+    #[doc = include_str!("../../docs/get-started.md")]
+    struct GetStarted;
+    #[doc = include_str!("../../docs/writing-jobs.md")]
+    struct WritingJobs;
+    #[doc = include_str!("../../docs/schedules.md")]
+    struct Schedules;
+    #[doc = include_str!("../../docs/deploying.md")]
+    struct Deploying;
+    #[doc = include_str!("../../docs/operating.md")]
+    struct Operating;
+    #[doc = include_str!("../../docs/from-sidekiq.md")]
+    struct FromSidekiq;
+}

@@ -1,5 +1,6 @@
 //! What a call site sets for one run, and what then holds: call site over attribute over default.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub(crate) struct Options {
     pub(crate) keep_ms: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<String>,
+    /// What hooks and the call site let travel with the run.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) metadata: BTreeMap<String, String>,
 }
 
 impl Options {

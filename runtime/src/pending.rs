@@ -56,7 +56,7 @@ impl<T> Prepared<T> {
         }
         let job = self.job();
         let now = client.now();
-        let run = self.into_run(now, client.max_payload())?;
+        let run = self.into_run_of(&client, now)?;
         let (inserted, effects) = insert_beside(tx, &run, now)?;
         let handle = Handle::enqueued(Some(client.clone()), job, inserted);
         Ok(Pending {

@@ -14,6 +14,7 @@ use crate::codec::{DecodeError, Decoder, Encoder, advice, content_len, seal};
 use crate::context::current_client;
 use crate::error::Error;
 use crate::handle::Handle;
+use crate::hooks::Enqueue;
 use crate::job::{JobDef, UniqueDef};
 use crate::options::{Options, option_millis};
 use crate::retry::Backoff;
@@ -157,6 +158,14 @@ impl<T> Prepared<T> {
         self
     }
 
+    /// Lets something travel with the run, such as the id of the request that it comes from: the attempt reads it with
+    /// [`Context::metadata`](crate::Context::metadata), and lists of runs show it. A second value of one key replaces the
+    /// first. Tags, metadata and options together have 8 KiB.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.options.metadata.insert(key.into(), value.into());
+        self
+    }
+
     /// Keeps twins out: while this run waits or runs, enqueueing another of the same job with the same key stores
     /// nothing and gives this run's handle, which then [says so](Handle::is_duplicate).
     ///
@@ -199,7 +208,7 @@ impl<T> Prepared<T> {
     pub fn enqueue(self) -> Perform<T> {
         let job = self.job;
         let enqueued = current_client().and_then(|client| {
-            let run = self.into_run(client.now(), client.max_payload())?;
+            let run = self.into_run_of(&client, client.now())?;
             Ok((run, client))
         });
         Perform::new(job, enqueued)
@@ -212,7 +221,7 @@ impl<T> Prepared<T> {
     pub fn enqueue_blocking(self) -> Result<Handle<T>, Error> {
         let client = current_client()?;
         let job = self.job;
-        let run = self.into_run(client.now(), client.max_payload())?;
+        let run = self.into_run_of(&client, client.now())?;
         let inserted = client.insert_blocking(run)?;
         Ok(Handle::enqueued(Some(client), job, inserted))
     }
@@ -239,6 +248,16 @@ impl<T> Prepared<T> {
                     .to_owned(),
             }),
         }
+    }
+
+    /// The run as this client enqueues it, after its hooks have seen it.
+    pub(crate) fn into_run_of(mut self, client: &Client, now: Now) -> Result<NewRun, Error> {
+        client.hooks().enqueue(&mut Enqueue {
+            job: self.job.name,
+            queue: self.queue.as_deref().unwrap_or(self.job.queue),
+            metadata: &mut self.options.metadata,
+        });
+        self.into_run(now, client.max_payload())
     }
 
     /// The run, if nothing of it is too large.
@@ -319,7 +338,7 @@ impl Client {
     /// cannot take the run. See [`Error::is_unknown`].
     pub fn enqueue<T>(&self, prepared: Prepared<T>) -> Perform<T> {
         let job = prepared.job;
-        let run = prepared.into_run(self.now(), self.max_payload());
+        let run = prepared.into_run_of(self, self.now());
         Perform::new(job, run.map(|run| (run, self.clone())))
     }
 
@@ -345,7 +364,7 @@ impl Client {
         let now = self.now();
         let (jobs, runs): (Vec<_>, Vec<_>) = prepared
             .into_iter()
-            .map(|prepared| (prepared.job, prepared.into_run(now, self.max_payload())))
+            .map(|prepared| (prepared.job, prepared.into_run_of(self, now)))
             .unzip();
         let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
         let inserted = self.insert_all(runs).await?;

@@ -1,5 +1,6 @@
 //! Looking at runs from outside: lists by state, job, queue, tag or error, and all that is known of one.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -7,6 +8,7 @@ use std::time::SystemTime;
 use crate::client::Client;
 use crate::clock::from_millis;
 use crate::error::Error;
+use crate::job::JobDef;
 use crate::progress::Progress;
 use crate::registry::linked_by_name;
 use crate::run::{AttemptRecord, RunId, State, Status};
@@ -166,6 +168,8 @@ pub struct Run {
     pub progress: Option<Progress>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// What travels with it: see [`Prepared::metadata`](crate::Prepared::metadata).
+    pub metadata: BTreeMap<String, String>,
     /// Its arguments, as `user_id: 42, template: "welcome"`, if its job is linked into this program and has arguments of
     /// the same signature; cut after 8 KiB, and not shown at all above 64 KiB.
     pub arguments: Option<String>,
@@ -194,13 +198,14 @@ impl Run {
             finished_at: row.finished_at.map(from_millis),
             progress: row.progress,
             tags: row.tags,
+            metadata: row.metadata,
             arguments,
             error: row.error,
         }
     }
 }
 
-type Jobs = std::collections::HashMap<&'static str, &'static crate::job::JobDef>;
+type Jobs = HashMap<&'static str, &'static JobDef>;
 
 impl Client {
     /// A page of the runs that the filter lets through. Costs as much as the rows it looks at: an index or a table of its

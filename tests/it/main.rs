@@ -22,6 +22,7 @@ mod first_opens;
 mod fleet;
 mod fleet_kills;
 mod frozen;
+mod hooks;
 mod incompatible;
 mod join;
 mod limits_kills;

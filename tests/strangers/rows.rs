@@ -1,7 +1,7 @@
 //! One row or one value at a time.
 
 use afterhours::schedule::Every;
-use afterhours::{Client, Error, Result, ScheduleState, Status};
+use afterhours::{Client, Error, Result, RunFilter, RunState, ScheduleState, Status};
 
 use super::{Bench, Fate, assert_fate, echo, fail, wait, within};
 
@@ -160,9 +160,9 @@ const AT_WORK: &[&str] = &[
     "DELETE FROM afterhours_ready",
     "INSERT INTO afterhours_ready SELECT 1, kind, priority, run FROM afterhours_ready",
     "INSERT INTO afterhours_ready SELECT 0, kind, priority - 1, run FROM afterhours_ready",
-    "INSERT INTO afterhours_running SELECT id, 9223372036854775807, -9223372036854775807, NULL FROM afterhours_runs",
-    "INSERT INTO afterhours_running SELECT id, -1, 9223372036854775807, -9223372036854775807 FROM afterhours_runs",
-    "INSERT INTO afterhours_running SELECT -id, 77, 0, 0 FROM afterhours_runs",
+    "INSERT INTO afterhours_running (run, claim, started_at) SELECT id, 9223372036854775807, -9223372036854775807 FROM afterhours_runs",
+    "INSERT INTO afterhours_running (run, claim, started_at, cancel_keep) SELECT id, -1, 9223372036854775807, -9223372036854775807 FROM afterhours_runs",
+    "INSERT INTO afterhours_running (run, claim, started_at, done, total) SELECT -id, 77, 0, -5, -9223372036854775807 FROM afterhours_runs",
 ];
 
 #[tokio::test]
@@ -176,8 +176,21 @@ async fn strange_rows_of_ready_and_running_runs_hold_up_no_others() -> Result {
         bench.write(write, [])?;
         let worker = bench.start().await?;
         bench.looked(write).await?;
-        // Whatever is told of it, something is.
+        // Whatever is told of it, something is; and of the others.
         let _ = victim.status().await;
+        assert!(
+            !bench.client.runs(RunFilter::new()).await?.runs.is_empty(),
+            "{write}"
+        );
+        bench
+            .client
+            .runs(RunFilter::new().state(RunState::Running))
+            .await?;
+        bench
+            .client
+            .runs(RunFilter::new().state(RunState::Ready))
+            .await?;
+        assert_eq!(bench.client.stats().await?.workers, 1, "{write}");
         let _ = victim.cancel().await;
         worker.stop().await?;
         bench.assert_calm(write);

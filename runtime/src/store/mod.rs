@@ -412,6 +412,7 @@ pub(crate) struct RunRow {
     pub(crate) started_at: Option<Millis>,
     pub(crate) finished_at: Option<Millis>,
     pub(crate) tags: Vec<String>,
+    pub(crate) metadata: BTreeMap<String, String>,
     /// How far its attempt has come, as that has told.
     pub(crate) progress: Option<Progress>,
     /// Unless it is too large to be shown.

@@ -10,6 +10,7 @@ use super::current::{self, Entered};
 use crate::client::Client;
 use crate::clock::{Clock, ManualClock, Millis, from_millis, until};
 use crate::error::Error;
+use crate::hooks::{Hook, Hooks};
 use crate::job::Job;
 use crate::run::RunId;
 use crate::runs::Run;
@@ -279,6 +280,7 @@ pub struct SandboxBuilder {
     starts_at: SystemTime,
     has_schedules: bool,
     is_inline: bool,
+    hooks: Hooks,
 }
 
 impl Default for SandboxBuilder {
@@ -289,6 +291,7 @@ impl Default for SandboxBuilder {
             starts_at: from_millis(START),
             has_schedules: false,
             is_inline: false,
+            hooks: Hooks::default(),
         }
     }
 }
@@ -335,13 +338,19 @@ impl SandboxBuilder {
         self
     }
 
+    /// Adds a hook, as [`ClientBuilder::hook`](crate::ClientBuilder::hook) does.
+    pub fn hook(mut self, hook: impl Hook) -> Self {
+        self.hooks.add(hook);
+        self
+    }
+
     /// Opens the sandbox.
     ///
     /// # Errors
     /// If no job is linked in, or two have one name.
     pub async fn open(self) -> Result<Sandbox, Error> {
         let clock = ManualClock::starting_at(self.starts_at);
-        let client = Client::open_sandbox(Clock::Manual(Arc::clone(&clock)))?;
+        let client = Client::open_sandbox(Clock::Manual(Arc::clone(&clock)), self.hooks)?;
         let mut builder =
             Worker::builder(client.clone()).in_sandbox(self.states, self.has_schedules);
         if let Some(jobs) = self.jobs {

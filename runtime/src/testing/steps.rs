@@ -1,6 +1,7 @@
 //! Single steps of a run's life without runtime, threads or clock, so that how many instructions they take depends on
 //! the code alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
@@ -189,6 +190,7 @@ impl Steps {
             due_at: SystemTime::UNIX_EPOCH,
             deadline: None,
             tags: Vec::new(),
+            metadata: BTreeMap::new(),
             states: Arc::new(States::default()),
             client: self.client.clone(),
             cancel: Cancel::default(),

@@ -12,7 +12,9 @@ use super::shared::{Lanes, Plan};
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::hooks::{ErrorReport, OnError};
 use crate::job::{Job, JobDef};
+use crate::panics;
 use crate::registry::Registry;
 use crate::schedules;
 use crate::states::States;
@@ -47,6 +49,7 @@ pub struct WorkerBuilder {
     shutdown_grace: Duration,
     startup_jitter: Option<Duration>,
     index: Option<(u32, u32)>,
+    on_error: Option<OnError>,
     /// It executes in a sandbox.
     #[cfg(feature = "testing")]
     sandbox: Option<InSandbox>,
@@ -89,6 +92,7 @@ impl WorkerBuilder {
             shutdown_grace: Duration::from_secs(15),
             startup_jitter: None,
             index: None,
+            on_error: None,
             #[cfg(feature = "testing")]
             sandbox: None,
         }
@@ -146,6 +150,31 @@ impl WorkerBuilder {
     /// The first ticks of `every` jobs are spread by chance over this time. Default: the interval, at most 5 s.
     pub fn startup_jitter(mut self, jitter: Duration) -> Self {
         self.startup_jitter = Some(jitter);
+        self
+    }
+
+    /// Who hears of every attempt of this worker that did not succeed, such as a client of an error tracker. It is called
+    /// on the attempt's task, before the end of the attempt is written down, so it must not block. That an attempt was
+    /// snoozed, cancelled, given back or parked is no error.
+    ///
+    /// To know where a panic happened, this puts a hook in front of the panic hook that the process has at this moment.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Worker, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let worker = Worker::builder(client)
+    ///     .jobs([send_email::JOB])
+    ///     .on_error(|report| {
+    ///         eprintln!("{} of {}: {}", report.context.id(), report.context.name(), report.errors.join(": "));
+    ///     })
+    ///     .build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn on_error(mut self, report: impl Fn(&ErrorReport<'_>) + Send + Sync + 'static) -> Self {
+        panics::watch();
+        self.on_error = Some(OnError::new(report));
         self
     }
 
@@ -211,6 +240,7 @@ impl WorkerBuilder {
             seat,
             shutdown_grace: self.shutdown_grace,
             startup_jitter: self.startup_jitter,
+            on_error: self.on_error,
             #[cfg(feature = "testing")]
             failures: Arc::default(),
             random: fastrand::f64,

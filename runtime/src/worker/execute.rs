@@ -1,6 +1,5 @@
 //! One attempt: start, run, time out, catch panics, decide what follows, write it down.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,9 +15,11 @@ use crate::clock::{Clock, duration_millis, from_millis};
 use crate::codec::content_len;
 use crate::context::{CURRENT, Cancel, Context, Inner};
 use crate::failpoint;
+use crate::hooks::{End, ErrorReport, Panic};
 use crate::job::JobDef;
 use crate::job_error::{JobError, Verdict};
 use crate::options::{Options, Policy};
+use crate::panics::caught;
 use crate::progress::Told;
 use crate::retry;
 use crate::run::{AttemptOutcome, BY_A_CALLER};
@@ -60,7 +61,7 @@ pub(super) async fn execute_one(
     let job = shared.plan.registry.get(&run.kind.job)?;
     let options = Options::from_stored(run.options.as_deref());
     let policy = Policy::of(job, &options);
-    let context = context(shared, run, job, &policy, options.tags, place);
+    let context = context(shared, run, job, &policy, options, place);
     shared.begin(&context);
     let span = tracing::info_span!(
         target: "afterhours",
@@ -82,7 +83,7 @@ fn context(
     run: ClaimedRun,
     job: &'static JobDef,
     policy: &Policy,
-    tags: Vec<String>,
+    options: Options,
     place: OwnedSemaphorePermit,
 ) -> Context {
     let now = shared.client().now();
@@ -95,7 +96,8 @@ fn context(
         deadline: policy
             .timeout
             .map(|timeout| from_millis(now.wall.saturating_add(duration_millis(timeout)))),
-        tags,
+        tags: options.tags,
+        metadata: options.metadata,
         states: Arc::clone(&shared.plan.states),
         client: shared.client().clone(),
         cancel: Cancel::default(),
@@ -116,33 +118,31 @@ async fn attempt(
     context: &Context,
 ) -> Option<OwnedSemaphorePermit> {
     failpoint::reached("before-attempt");
-    let end = perform(shared, job, &policy, context).await;
+    let performed = perform(shared, job, &policy, context);
+    let end = shared.client().hooks().around(context, performed);
+    let end = guarded(end).await;
     failpoint::reached("after-attempt");
     // The next run can be claimed in the transaction that writes this one's end.
     let place = context.inner().slot.end();
     // The text and the destructor of an error are the job's code too.
-    let ending = catch_unwind(AssertUnwindSafe(|| {
-        ending(shared, job, &policy, context, end)
+    let (ending, failure) = catch_unwind(AssertUnwindSafe(|| {
+        let failure = shared
+            .plan
+            .on_error
+            .as_ref()
+            .and_then(|_| Failure::of(&end));
+        (ending(shared, job, &policy, context, end), failure)
     }))
     .unwrap_or_else(|panic| {
-        let error = format!("panicked: {}", panic_text(&*panic));
-        failed_attempt(shared, &policy, context, AttemptOutcome::Panic, error)
+        let panic = caught(&*panic);
+        let error = format!("panicked: {}", panic.text);
+        let ending = failed_attempt(shared, &policy, context, AttemptOutcome::Panic, error);
+        (ending, Some(Failure::panicked(&panic)))
     });
+    report(shared, context, &ending, failure);
     tell(&ending);
     shared.end(context, ending);
     place
-}
-
-/// How an attempt ended.
-enum End {
-    Returned(Outcome),
-    Panicked(String),
-    TimedOut,
-    /// The worker stops and did not let it finish.
-    Stopped,
-    /// A caller has cancelled its run, and it did not end within the grace period.
-    Cancelled,
-    Unfit(String),
 }
 
 async fn perform(shared: &Shared, job: &'static JobDef, policy: &Policy, context: &Context) -> End {
@@ -160,7 +160,7 @@ async fn perform(shared: &Shared, job: &'static JobDef, policy: &Policy, context
             perform_blocking(shared, policy.timeout, call, context).await
         }
         Ok(Err(error)) => End::Unfit(error.to_string()),
-        Err(panic) => End::Panicked(panic_text(&*panic)),
+        Err(panic) => End::Panicked(caught(&*panic)),
     }
 }
 
@@ -171,15 +171,15 @@ async fn perform_future(
     mut future: Pin<Box<dyn Future<Output = Outcome> + Send>>,
     context: &Context,
 ) -> End {
-    let caught = std::future::poll_fn(|cx| {
+    let ended = std::future::poll_fn(|cx| {
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll.map(End::Returned),
-            Err(panic) => Poll::Ready(End::Panicked(panic_text(&*panic))),
+            Err(panic) => Poll::Ready(End::Panicked(caught(&*panic))),
         }
     });
     let end = tokio::select! {
         biased;
-        end = caught => end,
+        end = ended => end,
         () = shared.entered(Phase::Aborting) => End::Stopped,
         // What it gives back is not its own any more; the store knows that.
         () = context.inner().cancel.lost() => End::Stopped,
@@ -192,7 +192,7 @@ async fn perform_future(
     // Its destructors are the job's code too.
     match catch_unwind(AssertUnwindSafe(|| drop(future))) {
         Ok(()) => end,
-        Err(panic) => End::Panicked(panic_text(&*panic)),
+        Err(panic) => End::Panicked(caught(&*panic)),
     }
 }
 
@@ -204,8 +204,11 @@ async fn perform_blocking(
     context: &Context,
 ) -> End {
     let (inside, span) = (context.clone(), tracing::Span::current());
-    let mut thread =
-        tokio::task::spawn_blocking(move || span.in_scope(|| CURRENT.sync_scope(inside, call)));
+    let mut thread = tokio::task::spawn_blocking(move || {
+        // Caught here, on the thread that knows where it happened.
+        let call = || catch_unwind(AssertUnwindSafe(call)).map_err(|panic| caught(&*panic));
+        span.in_scope(|| CURRENT.sync_scope(inside, call))
+    });
     let told = tokio::select! {
         biased;
         returned = &mut thread => return blocking_end(returned),
@@ -221,12 +224,12 @@ async fn perform_blocking(
     }
 }
 
-fn blocking_end(returned: Result<Outcome, tokio::task::JoinError>) -> End {
-    match returned.map_err(tokio::task::JoinError::try_into_panic) {
-        Ok(outcome) => End::Returned(outcome),
-        Err(Ok(panic)) => End::Panicked(panic_text(&*panic)),
+fn blocking_end(returned: Result<Result<Outcome, Panic>, tokio::task::JoinError>) -> End {
+    match returned {
+        Ok(Ok(outcome)) => End::Returned(outcome),
+        Ok(Err(panic)) => End::Panicked(panic),
         // The runtime shut down before the thread was started.
-        Err(Err(_)) => End::Stopped,
+        Err(_) => End::Stopped,
     }
 }
 
@@ -244,12 +247,68 @@ async fn expired(clock: &Clock, timeout: Option<Duration>) {
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a value that is no text").to_owned()
+/// Hooks are the application's code: one that panics ends the attempt, not the worker.
+async fn guarded(attempt: impl Future<Output = End>) -> End {
+    let mut attempt = std::pin::pin!(attempt);
+    std::future::poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(End::Panicked(caught(&*panic))))
+    })
+    .await
+}
+
+/// What an error reporter wants to know of an attempt.
+struct Failure {
+    outcome: AttemptOutcome,
+    /// None where there is only the text of the ending.
+    errors: Vec<String>,
+    panicked_at: Option<String>,
+}
+
+impl Failure {
+    fn of(end: &End) -> Option<Self> {
+        let (outcome, errors) = match end {
+            End::Returned(Err(error)) => (AttemptOutcome::Error, error.causes()),
+            // Its result may be one that cannot be stored.
+            End::Returned(Ok(_)) => (AttemptOutcome::Error, Vec::new()),
+            End::Panicked(panic) => return Some(Self::panicked(panic)),
+            End::TimedOut => (AttemptOutcome::Timeout, Vec::new()),
+            End::Stopped | End::Cancelled | End::Unfit(_) => return None,
+        };
+        Some(Self {
+            outcome,
+            errors,
+            panicked_at: None,
+        })
+    }
+
+    fn panicked(panic: &Panic) -> Self {
+        Self {
+            outcome: AttemptOutcome::Panic,
+            errors: Vec::new(),
+            panicked_at: panic.location.clone(),
+        }
+    }
+}
+
+/// Tells the error reporter, if there is one and the attempt did not succeed.
+fn report(shared: &Shared, context: &Context, ending: &Ending, failure: Option<Failure>) {
+    let (Ending::Failed { error, .. } | Ending::Retry { error, .. }) = ending else {
+        return;
+    };
+    if let (Some(on_error), Some(failure)) = (&shared.plan.on_error, failure) {
+        let mut errors = failure.errors;
+        if errors.is_empty() {
+            errors.push(error.clone());
+        }
+        on_error.report(&ErrorReport {
+            context,
+            outcome: failure.outcome,
+            errors: &errors,
+            panicked_at: failure.panicked_at.as_deref(),
+            will_retry: matches!(ending, Ending::Retry { .. }),
+        });
+    }
 }
 
 /// What follows from how the attempt ended.
@@ -268,7 +327,9 @@ fn ending(shared: &Shared, job: &JobDef, policy: &Policy, context: &Context, end
             }
         },
         End::Returned(Err(error)) => returned_error(shared, policy, context, &error),
-        End::Panicked(text) => fail(AttemptOutcome::Panic, format!("panicked: {text}")),
+        End::Panicked(Panic { text, .. }) => {
+            fail(AttemptOutcome::Panic, format!("panicked: {text}"))
+        }
         End::TimedOut => {
             let timeout = policy.timeout.unwrap_or_default();
             fail(

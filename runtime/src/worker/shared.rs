@@ -17,6 +17,7 @@ use crate::clock::this_boot;
 use crate::context::Context;
 use crate::error::Error;
 use crate::failpoint;
+use crate::hooks::OnError;
 use crate::job::Fit;
 use crate::liveness::{LockFile, LockFileId};
 use crate::registry::Registry;
@@ -37,6 +38,7 @@ pub(crate) struct Plan {
     pub(super) seat: Seat,
     pub(super) shutdown_grace: Duration,
     pub(super) startup_jitter: Option<Duration>,
+    pub(super) on_error: Option<OnError>,
     #[cfg(feature = "testing")]
     pub(super) failures: Arc<super::inline::Failures>,
     /// Where chance comes from: 0.0..1.0.

@@ -10,6 +10,7 @@ use super::ready::{self, Place};
 use super::strange::{count, text};
 use crate::clock::{Millis, Now};
 use crate::error::Error;
+use crate::options::Options;
 use crate::progress::Progress;
 use crate::run::{RunId, State};
 use crate::store::{ListRequest, Listed, RunRow};
@@ -252,7 +253,7 @@ fn run_row(row: &Row<'_>, id: RunId, now: Now) -> rusqlite::Result<RunRow> {
         State::Failed | State::Cancelled | State::Incompatible => text(row, "note")?,
         State::Ready | State::Scheduled | State::Running | State::Done => None,
     };
-    let options = text(row, "options")?;
+    let options = Options::from_stored(text(row, "options")?.as_deref());
     Ok(RunRow {
         id,
         job: text(row, "job")?.unwrap_or_default(),
@@ -272,7 +273,8 @@ fn run_row(row: &Row<'_>, id: RunId, now: Now) -> rusqlite::Result<RunRow> {
         due_at: row.get("due_at")?,
         started_at: row.get("started")?,
         finished_at: row.get("finished_at")?,
-        tags: crate::options::Options::from_stored(options.as_deref()).tags,
+        tags: options.tags,
+        metadata: options.metadata,
         progress: progress(row)?,
         payload: row.get("payload")?,
         error: match note {
