@@ -12,12 +12,11 @@
 //! forgotten, so that the next run starts afresh.
 #![allow(clippy::print_stdout, reason = "it talks to a person at a terminal")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::{env, fs, thread, time::Duration};
 
 use afterhours::rusqlite::{Connection, OptionalExtension};
 use afterhours::{Client, Handle, JobError, Result, RunId, Worker, job};
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
@@ -50,16 +49,14 @@ fn index_file(path: &str) -> Result<Option<Counts>> {
     }))
 }
 
-struct Progress {
-    done: AtomicUsize,
-    total: usize,
-}
-
 // With the usual priority of 10 it would queue behind the files.
 #[job(every = 1, priority = 20)]
-async fn show(#[state] progress: &Progress) {
-    let Progress { done, total } = progress;
-    println!("{} of {total} files are done", done.load(Relaxed));
+async fn show(#[state] bar: &ProgressBar) {
+    // At a terminal the bar shows itself.
+    if bar.is_hidden() {
+        let total = bar.length().unwrap_or_default();
+        println!("{} of {total} files are done", bar.position());
+    }
 }
 
 #[tokio::main]
@@ -79,19 +76,16 @@ async fn main() -> Result {
     )?;
     let runs = enqueue(&ledger, &files).await?;
 
-    let progress = Arc::new(Progress {
-        done: AtomicUsize::new(0),
-        total: files.len(),
-    });
+    let bar = ProgressBar::new(files.len() as u64);
     let worker = Worker::builder(client)
         .concurrency(8)
-        .shared(progress.clone())
+        .state(bar.clone())
         .startup_jitter(Duration::ZERO)
         .build()?
         .start()
         .await?;
     tokio::select! {
-        () = summarise(&files, &runs, &progress) => { ledger.execute("DELETE FROM files", ())?; }
+        () = summarise(&files, &runs, &bar) => { ledger.execute("DELETE FROM files", ())?; }
         _ = interrupted => println!("stopping: run it again to go on"),
     }
     worker.stop().await
@@ -149,7 +143,7 @@ async fn enqueue(ledger: &Connection, files: &[String]) -> Result<Vec<Handle<Opt
 }
 
 /// Waits for all runs and prints the sum of their results.
-async fn summarise(files: &[String], runs: &[Handle<Option<Counts>>], progress: &Progress) {
+async fn summarise(files: &[String], runs: &[Handle<Option<Counts>>], bar: &ProgressBar) {
     let (mut texts, mut sum, mut crc32) = (0, Counts::default(), crc32fast::Hasher::new());
     for (path, run) in files.iter().zip(runs) {
         match run.join().await {
@@ -162,10 +156,11 @@ async fn summarise(files: &[String], runs: &[Handle<Option<Counts>>], progress: 
                 crc32.combine(&crc32fast::Hasher::new_with_initial_len(counts.crc32, size));
             }
             Ok(None) => {}
-            Err(error) => println!("left out: {path}: {error}"),
+            Err(error) => bar.suspend(|| println!("left out: {path}: {error}")),
         }
-        progress.done.fetch_add(1, Relaxed);
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     let (lines, words, bytes) = (sum.lines, sum.words, sum.bytes);
     println!(
         "{texts} text files: {lines} lines, {words} words, {bytes} bytes, crc32 {:08x}",

@@ -1,5 +1,6 @@
 //! Opening a client, and its settings.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,11 +8,13 @@ use crate::blocking::blocking;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::gate::{Gates, QueueLimit};
 use crate::hooks::{Hook, Hooks};
 use crate::sizes;
 use crate::store::sqlite::{Location, Settings};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+const QUEUE_WAIT: Duration = Duration::from_secs(2);
 
 impl Client {
     /// Opens the store in this file; creates and migrates it if need be.
@@ -82,6 +85,8 @@ pub struct ClientBuilder {
     max_payload: usize,
     clock: Clock,
     hooks: Hooks,
+    limits: Vec<(String, QueueLimit)>,
+    queue_wait: Duration,
 }
 
 impl ClientBuilder {
@@ -94,6 +99,8 @@ impl ClientBuilder {
             max_payload: sizes::PAYLOAD,
             clock: Clock::System,
             hooks: Hooks::default(),
+            limits: Vec::new(),
+            queue_wait: QUEUE_WAIT,
         }
     }
 
@@ -127,6 +134,46 @@ impl ClientBuilder {
         self
     }
 
+    /// How many runs of a queue may wait for a worker. From the upper number on the queue is full, until so few are left as
+    /// the lower one says: meanwhile enqueueing there waits, and then fails with [`Error::QueueFull`]. So a service that is
+    /// flooded says no, instead of collecting what it can never do.
+    ///
+    /// It holds for what is enqueued with this client to start at once: not for what waits for its time, nor for schedules.
+    /// A client counts ten times a second, so what others enqueue meanwhile can come on top. A batch comes in as a whole
+    /// while there is room for one run.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Error, job};
+    /// # use std::time::Duration;
+    /// # #[job(queue = "mail")] async fn send_email(user_id: u64) {}
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("jobs.db");
+    /// let client = Client::builder(path)
+    ///     .queue_limit("mail", 1..=2)
+    ///     .queue_wait(Duration::ZERO)
+    ///     .open()
+    ///     .await?;
+    /// for user in [1, 2] {
+    ///     client.enqueue(send_email::prepare(user)).await?;
+    /// }
+    /// let refused = client.enqueue(send_email::prepare(3)).await;
+    /// assert!(matches!(refused, Err(Error::QueueFull { limit: 2, .. })));
+    /// # Ok(()) }
+    /// ```
+    pub fn queue_limit(mut self, queue: impl Into<String>, runs: RangeInclusive<u64>) -> Self {
+        let (low, most) = runs.into_inner();
+        self.limits.push((queue.into(), QueueLimit { most, low }));
+        self
+    }
+
+    /// How long enqueueing into a full queue waits for room. Default: 2 s. Inside of a transaction of the application,
+    /// [`enqueue_with`](crate::Prepared::enqueue_with) never waits.
+    pub fn queue_wait(mut self, wait: Duration) -> Self {
+        self.queue_wait = wait;
+        self
+    }
+
     /// Adds something to do around every enqueue with this client, and around every attempt of its workers. See [`Hook`].
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.hooks.add(hook);
@@ -146,13 +193,29 @@ impl ClientBuilder {
     /// As [`Client::open`]; [`Error::Setting`] if a setting is out of range.
     pub async fn open(self) -> Result<Client, Error> {
         sizes::check_setting(self.max_payload)?;
+        for (queue, limit) in &self.limits {
+            check_limit(queue, *limit)?;
+        }
         let settings = Settings {
             full: self.durability == Durability::Full,
             mmap: self.mmap,
             busy_timeout: self.busy_timeout,
             max_payload: self.max_payload,
         };
-        blocking(move || Client::open_blocking(self.location, settings, self.clock, self.hooks))
-            .await
+        let around = (self.hooks, Gates::new(self.limits, self.queue_wait));
+        blocking(move || Client::open_blocking(self.location, settings, self.clock, around)).await
     }
+}
+
+fn check_limit(queue: &str, QueueLimit { most, low }: QueueLimit) -> Result<(), Error> {
+    if most > 0 && low < most {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        setting: "queue_limit",
+        reason: format!(
+            "of the queue `{queue}` {low}..={most} is no limit: the upper number is when it is full, at least 1, and the lower \
+             one, below it, when it takes runs again"
+        ),
+    })
 }

@@ -85,6 +85,18 @@ pub enum Error {
         /// Who held the lock, where the system tells: on Linux, and in the same container.
         holder: Option<LockHolder>,
     },
+    /// As many runs of the queue wait as it may have; nothing was stored. A web server answers 503.
+    #[error(
+        "the queue `{queue}` is full: {limit} runs may wait in it, and there was no room for another for {waited:.0?}; try again later"
+    )]
+    QueueFull {
+        /// The queue.
+        queue: String,
+        /// How many may wait.
+        limit: u64,
+        /// How long the call waited.
+        waited: Duration,
+    },
     /// The disk is full; nothing was stored.
     #[error("the disk is full: nothing was stored, free some space and try again")]
     DiskFull,
@@ -255,10 +267,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same call may succeed later without a change to the program: a locked database or a full disk.
+    /// Whether the same call may succeed later without a change to the program: a locked database, a full disk or a full
+    /// queue.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::DiskFull)
+        matches!(
+            self,
+            Self::Busy { .. } | Self::DiskFull | Self::QueueFull { .. }
+        )
     }
 
     /// Whether the store will not take anything any more, however often it is tried.

@@ -23,6 +23,61 @@
 //!     worker.stop().await // or `until_signal()`, in a service
 //! }
 //! ```
+//!
+//! # A job is a function
+//!
+//! [`#[job]`](macro@job) leaves the function as it is, and puts an enum of its name beside it that enqueues:
+//! `count_words::perform_async(text)` now, `perform_in(delay, text)` later, `perform_at(time, text)` at a time, and
+//! `prepare(text)` with settings, a [`Prepared`]. All of them take the function's own arguments and give a [`Handle`] of its
+//! result: [`join`](Handle::join) waits for it, [`status`](Handle::status) and [`progress`](Handle::progress) look,
+//! [`cancel`](Handle::cancel) calls it off. [`#[jobs]`](macro@jobs) does the same for methods.
+//!
+//! A parameter `ctx: &Context` gets the attempt's [`Context`]; one marked `#[state]` gets what the worker was given with
+//! [`state`](WorkerBuilder::state).
+//!
+//! # Errors decide what follows
+//!
+//! ```
+//! use afterhours::{Context, JobError, Result, job};
+//! use std::time::Duration;
+//!
+//! #[job(retry = 5, retry_delay = 10, backoff = "exponential", timeout = 30)]
+//! async fn import(ctx: &Context, url: &str) -> Result<u64> {
+//!     if !url.starts_with("https://") {
+//!         return Err(JobError::discard("only https is imported")); // no more attempts
+//!     }
+//!     if ctx.attempt() > 3 {
+//!         return Err(JobError::retry_in(Duration::from_secs(3600), "still down"));
+//!     }
+//!     Ok(url.len() as u64) // any other error, by `?`, is retried by the policy
+//! }
+//! ```
+//!
+//! # On time
+//!
+//! `#[job(every = 60)]` and `#[job(cron = "0 3 * * *", timezone = "Europe/Paris")]` are checked when they compile. Over all
+//! workers of a store a tick enqueues one run. [`Client::schedule`] adds schedules while the program runs.
+//!
+//! # Several processes
+//!
+//! All processes that open the file share its runs, and wake each other: [`Client`] puts runs in, [`Worker`] executes them,
+//! in the same process or in others on the machine. The runs of one that is killed start again elsewhere within a second.
+//! [`Prepared::enqueue_with`] stores a run in the application's own transaction on the file.
+//!
+//! # What is going on
+//!
+//! [`Client::runs`] lists runs by state, job, queue, tag or error, [`Client::stats`] counts them; [`Client::retry`],
+//! [`cancel`](Client::cancel), [`discard`](Client::discard) and [`pause_queue`](Client::pause_queue) decide about them.
+//! [`Hook`]s see every enqueue and every attempt, [`WorkerBuilder::on_error`] hears of failures, and everything speaks
+//! through `tracing`, target `afterhours`.
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `testing` | no | for `[dev-dependencies]`: `testing::Sandbox`, a store of a test's own in which time passes when the test says so, and `assert_enqueued!` |
+//!
+//! The guide is in the repository's `docs` folder.
 
 mod blocking;
 mod bounds;
@@ -35,6 +90,7 @@ mod context;
 mod control;
 mod error;
 mod failpoint;
+mod gate;
 mod handle;
 mod heap;
 mod hooks;

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::perform::Prepared;
 use crate::run::RunId;
-use crate::store::Effects;
 use crate::store::sqlite::insert_beside;
+use crate::store::{Due, Effects};
 
 impl<T> Prepared<T> {
     /// Enqueues it in a transaction of the application on the same file. The run exists when the transaction is
@@ -41,7 +41,8 @@ impl<T> Prepared<T> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Setting`] if the transaction is one on another file than the client's, else as
+    /// [`Error::Setting`] if the transaction is one on another file than the client's; [`Error::QueueFull`] at once, if
+    /// the queue has a limit and is full; else as
     /// [`Perform`](crate::Perform).
     pub fn enqueue_with(self, tx: &Transaction<'_>) -> Result<Pending<T>, Error> {
         let client = current_client()?;
@@ -57,6 +58,9 @@ impl<T> Prepared<T> {
         let job = self.job();
         let now = client.now();
         let run = self.into_run_of(&client, now)?;
+        if run.due == Due::Now {
+            client.admit_beside(tx, &run.kind.queue)?;
+        }
         let (inserted, effects) = insert_beside(tx, &run, now)?;
         let handle = Handle::enqueued(Some(client.clone()), job, inserted);
         Ok(Pending {

@@ -35,6 +35,7 @@ mod outsiders;
 mod panics;
 mod perform;
 mod progress;
+mod queue_limit;
 mod quickstart;
 mod replaced;
 mod retry;

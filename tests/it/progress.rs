@@ -46,15 +46,15 @@ async fn it_is_seen_from_other_processes_while_the_attempt_lasts() -> Result {
     let client = Client::open(folder.store()).await?;
     let console = Client::open(folder.store()).await?;
     let stage = Arc::new(Stage::default());
+    let run = client.enqueue(import::prepare(STEPS)).await?;
+    let outside = import::handle(run.id()).on(&console);
+    assert_eq!(outside.progress().await?, None);
     let worker = Worker::builder(client.clone())
         .jobs([import::JOB])
         .shared(Arc::clone(&stage))
         .build()?
         .start()
         .await?;
-    let run = client.enqueue(import::prepare(STEPS)).await?;
-    let outside = import::handle(run.id()).on(&console);
-    assert_eq!(outside.progress().await?, None);
     within("the first words", stage.told.notified()).await;
     let progress = within("the progress", seen(&outside, STEPS)).await?;
     assert_eq!((progress.done, progress.total), (STEPS, STEPS));

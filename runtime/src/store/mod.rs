@@ -588,6 +588,9 @@ pub(crate) trait Store {
     /// All that is known of one run, if it exists.
     fn row(&mut self, id: RunId, now: Now) -> Result<Option<RunRow>, Error>;
 
+    /// How many runs of a queue are ready, as far as `most`.
+    fn count_ready(&mut self, queue: &str, most: u64) -> Result<u64, Error>;
+
     /// How much there is of everything.
     fn overview(&mut self) -> Result<Overview, Error>;
 

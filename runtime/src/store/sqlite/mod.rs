@@ -17,7 +17,7 @@ pub(crate) mod overview;
 mod park;
 pub(crate) mod prune;
 pub(crate) mod query;
-mod queues;
+pub(crate) mod queues;
 mod ready;
 mod release;
 mod rescue;
@@ -438,6 +438,10 @@ impl Store for Core {
 
     fn row(&mut self, id: RunId, now: Now) -> Result<Option<RunRow>, Error> {
         list::one(&self.conn, id, now)
+    }
+
+    fn count_ready(&mut self, queue: &str, most: u64) -> Result<u64, Error> {
+        queues::count_ready(&self.conn, queue, most)
     }
 
     fn overview(&mut self) -> Result<Overview, Error> {
