@@ -1,13 +1,12 @@
 //! The way to a store: open it, put runs in, look at them. A [`Client`] is a cheap clone.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "testing")]
 use std::sync::Weak;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::watch;
@@ -15,7 +14,7 @@ use tokio::sync::watch;
 use crate::blocking::blocking;
 use crate::clock::{Clock, Now, this_boot};
 use crate::error::Error;
-use crate::gate::{Gates, LOOK};
+use crate::gate::Gates;
 use crate::hooks::Hooks;
 use crate::joiners::{Joiners, Listening};
 use crate::liveness::{LockFile, LockFileId};
@@ -23,10 +22,9 @@ use crate::place::Place;
 use crate::readers::Readers;
 use crate::run::{AttemptRecord, RunId};
 use crate::sizes;
-use crate::store::sqlite::queues;
 use crate::store::sqlite::{Location, Settings, check_file, lock_holder, open_writer, with_suffix};
 use crate::store::writer::{OnCommit, Writer};
-use crate::store::{Cutoffs, Due, Effects, Inserted, KeepCaps, NewRun, RunView, Store, WorkerRow};
+use crate::store::{Cutoffs, Effects, Inserted, KeepCaps, NewRun, RunView, Store, WorkerRow};
 use crate::wake::Wakes;
 #[cfg(feature = "testing")]
 use crate::worker::inline::Inline;
@@ -257,13 +255,16 @@ impl Client {
     }
 
     /// As [`Client::write`], for threads outside of a runtime.
-    #[cfg(feature = "testing")]
     pub(crate) fn write_blocking<R, F>(&self, work: F) -> Result<R, Error>
     where
         F: FnMut(&mut dyn Store) -> Result<R, Error> + Send + 'static,
         R: Send + 'static,
     {
-        self.0.writer.call_blocking(0, work)
+        self.0.writer.call_blocking(1, work)
+    }
+
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.0.gates
     }
 
     pub(crate) fn hooks(&self) -> &Hooks {
@@ -433,93 +434,10 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until the queue may have one more run, or the patience of those who enqueue is over.
-    async fn admit(&self, queue: &str, runs: u64) -> Result<(), Error> {
-        let Some(gate) = self.0.gates.of(queue) else {
-            return Ok(());
-        };
-        let since = Instant::now();
-        loop {
-            match gate.admits(runs) {
-                Some(true) => return Ok(()),
-                Some(false) => {
-                    let left = self.0.gates.patience.saturating_sub(since.elapsed());
-                    if left.is_zero() {
-                        return Err(gate.refuse(since.elapsed()));
-                    }
-                    tokio::time::sleep(left.min(LOOK)).await;
-                }
-                None => {
-                    let _alone = gate.counting.lock().await;
-                    if gate.admits(0).is_none() {
-                        gate.count(self.count_ready(queue, gate.most()).await?);
-                    }
-                }
-            }
-        }
-    }
-
-    /// As [`Client::admit`], for threads outside of a runtime.
-    fn admit_blocking(&self, queue: &str) -> Result<(), Error> {
-        let Some(gate) = self.0.gates.of(queue) else {
-            return Ok(());
-        };
-        let since = Instant::now();
-        loop {
-            match gate.admits(1) {
-                Some(true) => return Ok(()),
-                Some(false) => {
-                    let left = self.0.gates.patience.saturating_sub(since.elapsed());
-                    if left.is_zero() {
-                        return Err(gate.refuse(since.elapsed()));
-                    }
-                    std::thread::sleep(left.min(LOOK));
-                }
-                None => {
-                    let (queue, most) = (queue.to_owned(), gate.most());
-                    let count = move |store: &mut dyn Store| store.count_ready(&queue, most);
-                    gate.count(self.0.writer.call_blocking(0, count)?);
-                }
-            }
-        }
-    }
-
-    /// As [`Client::admit`], inside a transaction of the application, which must not wait.
-    pub(crate) fn admit_beside(&self, conn: &Connection, queue: &str) -> Result<(), Error> {
-        let Some(gate) = self.0.gates.of(queue) else {
-            return Ok(());
-        };
-        if gate.admits(0).is_none() {
-            gate.count(queues::count_ready(conn, queue, gate.most())?);
-        }
-        match gate.admits(1) {
-            Some(false) => Err(gate.refuse(Duration::ZERO)),
-            // The count is a moment old at most.
-            Some(true) | None => Ok(()),
-        }
-    }
-
-    async fn count_ready(&self, queue: &str, most: u64) -> Result<u64, Error> {
-        let queue = queue.to_owned();
-        match &self.0.readers {
-            Some(readers) => {
-                readers
-                    .read(move |conn| queues::count_ready(conn, &queue, most))
-                    .await
-            }
-            None => {
-                self.write(0, move |store| store.count_ready(&queue, most))
-                    .await
-            }
-        }
-    }
-
     /// Stores one run, unless a twin keeps it out.
     pub(crate) async fn insert(&self, run: NewRun) -> Result<Inserted, Error> {
         self.must_take_runs()?;
-        if run.due == Due::Now {
-            self.admit(&run.kind.queue, 1).await?;
-        }
+        self.admit(std::slice::from_ref(&run)).await?;
         let now = self.now();
         let (job, queue) = (run.kind.job.clone(), run.kind.queue.clone());
         let inserted = self.0.writer.insert(run, now).await?;
@@ -536,27 +454,15 @@ impl Client {
     /// As [`Client::insert`], for threads outside of a runtime.
     pub(crate) fn insert_blocking(&self, run: NewRun) -> Result<Inserted, Error> {
         self.must_take_runs()?;
-        if run.due == Due::Now {
-            self.admit_blocking(&run.kind.queue)?;
-        }
+        self.admit_blocking(&run)?;
         let now = self.now();
-        self.0
-            .writer
-            .call_blocking(1, move |store| store.insert(&run, now))
+        self.write_blocking(move |store| store.insert(&run, now))
     }
 
     /// Stores many runs in one transaction.
     pub(crate) async fn insert_all(&self, runs: Vec<NewRun>) -> Result<Vec<Inserted>, Error> {
         self.must_take_runs()?;
-        if self.0.gates.are_some() {
-            let mut by_queue = BTreeMap::<&str, u64>::new();
-            for run in runs.iter().filter(|run| run.due == Due::Now) {
-                *by_queue.entry(&*run.kind.queue).or_default() += 1;
-            }
-            for (queue, runs) in by_queue {
-                self.admit(queue, runs).await?;
-            }
-        }
+        self.admit(&runs).await?;
         let now = self.now();
         let inserted = self
             .write(runs.len(), move |store| {

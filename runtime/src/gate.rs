@@ -21,7 +21,7 @@ pub(crate) struct QueueLimit {
 /// How long a count is good for.
 const COUNTED_FOR: Duration = Duration::from_millis(100);
 /// How soon somebody counts again while others wait.
-pub(crate) const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The limits of a client, and what it knows of the queues that have one.
 #[derive(Debug, Default)]
@@ -67,17 +67,13 @@ impl Gates {
         }
     }
 
-    /// Whether any queue has a limit.
-    pub(crate) fn are_some(&self) -> bool {
-        !self.gates.is_empty()
+    /// As most clients have it: no queue has a limit.
+    pub(crate) fn are_none(&self) -> bool {
+        self.gates.is_empty()
     }
 
     /// That of a queue with a limit.
     pub(crate) fn of(&self, queue: &str) -> Option<&Gate> {
-        // Most clients have none.
-        if self.gates.is_empty() {
-            return None;
-        }
         self.gates.get(queue)
     }
 }
@@ -88,20 +84,31 @@ impl Gate {
         self.limit.most
     }
 
-    /// Whether so many more runs may come in; `None` if somebody has to count first. Those that may are counted in.
-    pub(crate) fn admits(&self, runs: u64) -> Option<bool> {
+    /// What to do for so many runs that have waited so long. Those that may come in are counted in.
+    pub(crate) fn step(&self, runs: u64, waited: Duration, patience: Duration) -> Step {
         let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let known = counted.filter(|counted| {
             let good_for = if counted.is_full { LOOK } else { COUNTED_FOR };
             counted.at.elapsed() < good_for
-        })?;
+        });
+        let Some(known) = known else {
+            return Step::Count;
+        };
         let added = self.added.load(Ordering::Relaxed);
         // A batch that is larger than the limit would wait in vain: it comes in while there is room for one run.
-        let is_admitted = !known.is_full && known.ready + added < self.limit.most;
-        if is_admitted {
+        if !known.is_full && known.ready + added < self.limit.most {
             self.added.fetch_add(runs, Ordering::Relaxed);
+            return Step::Enter;
         }
-        Some(is_admitted)
+        let left = patience.saturating_sub(waited);
+        if left.is_zero() {
+            return Step::Refused(Error::QueueFull {
+                queue: self.queue.clone(),
+                limit: self.limit.most,
+                waited,
+            });
+        }
+        Step::Wait(left.min(LOOK))
     }
 
     /// Somebody has counted how many are ready.
@@ -116,14 +123,16 @@ impl Gate {
         });
         self.added.store(0, Ordering::Relaxed);
     }
+}
 
-    pub(crate) fn refuse(&self, waited: Duration) -> Error {
-        Error::QueueFull {
-            queue: self.queue.clone(),
-            limit: self.limit.most,
-            waited,
-        }
-    }
+/// What comes next for somebody who enqueues.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Enter,
+    /// Nobody knows how full it is.
+    Count,
+    Wait(Duration),
+    Refused(Error),
 }
 
 #[cfg(test)]
@@ -135,22 +144,34 @@ mod tests {
         Gates::new(vec![("mail".to_owned(), limit)], Duration::ZERO)
     }
 
+    /// Whether one more run comes in; `None` if somebody has to count first.
+    fn enters(gate: &Gate) -> Option<bool> {
+        match gate.step(1, Duration::ZERO, Duration::ZERO) {
+            Step::Enter => Some(true),
+            Step::Refused(_) => Some(false),
+            Step::Count => None,
+            Step::Wait(_) => unreachable!("nobody has patience"),
+        }
+    }
+
     #[test]
     fn what_this_client_enqueues_counts_at_once() {
         let gates = gate();
         assert!(gates.of("other").is_none());
         let gate = gates.of("mail").unwrap();
-        assert_eq!(gate.admits(1), None, "nobody has counted");
+        assert_eq!(enters(gate), None, "nobody has counted");
         gate.count(8);
-        assert_eq!([gate.admits(1), gate.admits(1)], [Some(true); 2]);
-        assert_eq!(gate.admits(1), Some(false));
+        assert_eq!([enters(gate), enters(gate)], [Some(true); 2]);
+        assert_eq!(enters(gate), Some(false));
+        let waits = gate.step(1, Duration::ZERO, 2 * LOOK);
+        assert!(matches!(waits, Step::Wait(LOOK)), "{waits:?}");
     }
 
     #[test]
     fn a_full_queue_takes_runs_again_at_its_low_mark() {
         let gates = gate();
         let gate = gates.of("mail").unwrap();
-        for (ready, admits) in [
+        for (ready, enters_then) in [
             (9, true),
             (10, false),
             (9, false),
@@ -159,7 +180,7 @@ mod tests {
             (9, true),
         ] {
             gate.count(ready);
-            assert_eq!(gate.admits(1), Some(admits), "{ready} ready");
+            assert_eq!(enters(gate), Some(enters_then), "{ready} ready");
         }
     }
 }

@@ -79,6 +79,7 @@
 //!
 //! The guide is in the repository's `docs` folder.
 
+mod admit;
 mod blocking;
 mod bounds;
 mod call;

@@ -10,8 +10,8 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::perform::Prepared;
 use crate::run::RunId;
+use crate::store::Effects;
 use crate::store::sqlite::insert_beside;
-use crate::store::{Due, Effects};
 
 impl<T> Prepared<T> {
     /// Enqueues it in a transaction of the application on the same file. The run exists when the transaction is
@@ -58,9 +58,7 @@ impl<T> Prepared<T> {
         let job = self.job();
         let now = client.now();
         let run = self.into_run_of(&client, now)?;
-        if run.due == Due::Now {
-            client.admit_beside(tx, &run.kind.queue)?;
-        }
+        client.admit_beside(tx, &run)?;
         let (inserted, effects) = insert_beside(tx, &run, now)?;
         let handle = Handle::enqueued(Some(client.clone()), job, inserted);
         Ok(Pending {
