@@ -275,6 +275,7 @@ const MEANWHILE: &[&str] = &[
     "UPDATE afterhours_runs SET started_at = NULL, due_at = NULL",
     "UPDATE afterhours_runs SET started_at = -9223372036854775807, enqueued_at = 9223372036854775807",
     "UPDATE afterhours_runs SET state = 99",
+    "UPDATE afterhours_runs SET due_wall = 1, due_store = 1",
     "UPDATE afterhours_runs SET kind = 999, payload = x'', options = 'no JSON'",
     "UPDATE afterhours_runs SET note = CAST(x'ff' AS TEXT), result = x'ff', expires = 1",
     "INSERT INTO afterhours_attempts SELECT id, 9223372036854775807, 1, 0, '', 0, 0 FROM afterhours_runs",

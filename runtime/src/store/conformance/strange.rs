@@ -48,3 +48,39 @@ fn a_claim_puts_bad_rows_aside_and_says_that_there_may_be_more() {
     assert_eq!(ids(&claimed.runs), [RunId(4), RunId(5)]);
     assert!(!claimed.again && effects.finished.is_empty());
 }
+
+#[test]
+fn a_running_run_that_a_stranger_makes_due_is_not_claimed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut core, _) = open(&folder.path().join("jobs.db"), &clock()).unwrap();
+    core.begin().unwrap();
+    core.insert(&run(), NOW).unwrap();
+    core.commit().unwrap();
+    let (claimed, _) = claim(&mut core, 1);
+    assert_eq!(ids(&claimed.runs), [RunId(1)]);
+    for due in ["due_wall = 1", "due_store = 1"] {
+        let spoil = format!("UPDATE afterhours_runs SET {due}");
+        core.connection().execute_batch(&spoil).unwrap();
+        let (claimed, _) = claim(&mut core, 2);
+        assert!(claimed.runs.is_empty(), "{due}");
+    }
+}
+
+#[test]
+fn a_ready_run_that_is_none_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut core, _) = open(&folder.path().join("jobs.db"), &clock()).unwrap();
+    core.begin().unwrap();
+    for _ in 0..4 {
+        core.insert(&run(), NOW).unwrap();
+    }
+    core.commit().unwrap();
+    let spoil = "UPDATE afterhours_runs SET state = 3 WHERE id = 1; DELETE FROM afterhours_runs WHERE id = 2";
+    core.connection().execute_batch(spoil).unwrap();
+    let (claimed, effects) = claim(&mut core, 1);
+    assert_eq!(ids(&claimed.runs), [RunId(3)]);
+    assert!(claimed.again && effects.finished.is_empty());
+    let (claimed, _) = claim(&mut core, 2);
+    assert_eq!(ids(&claimed.runs), [RunId(4)]);
+    assert!(!claimed.again);
+}

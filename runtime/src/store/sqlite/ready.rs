@@ -12,10 +12,11 @@ const ADD: &str =
 const ADD_NEW: &str = "
     INSERT INTO afterhours_ready (suspect, kind, priority, run)
     SELECT 0, ?1, ?2, id FROM afterhours_runs WHERE id BETWEEN ?3 AND ?4";
-/// What is ready already, as a stranger may have made it, is ready once.
+/// What is ready already, or runs, stays as it is: a stranger may have made it due.
 const ADD_ALL: Many = many!(
     "INSERT OR IGNORE INTO afterhours_ready (suspect, kind, priority, run)
-    SELECT crashes >= ?3, kind, priority, id FROM afterhours_runs WHERE state = 0 AND",
+    SELECT crashes >= ?3, kind, priority, id FROM afterhours_runs
+    WHERE state = 0 AND NOT EXISTS (SELECT 1 FROM afterhours_running WHERE run = id) AND",
     "id",
     ""
 );
