@@ -16,7 +16,8 @@ use afterhours::{Client, Error, Result, RunId, Worker, job};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::{Router, serve};
+use axum::{Extension, Router, serve};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -59,8 +60,22 @@ async fn run(State(client): State<Client>, Path(id): Path<RunId>) -> (StatusCode
     }
 }
 
+/// What Prometheus asks for.
+async fn metrics(
+    State(client): State<Client>,
+    Extension(page): Extension<PrometheusHandle>,
+) -> (StatusCode, String) {
+    // Sets the gauges of the store.
+    match client.stats().await {
+        Ok(_) => (StatusCode::OK, page.render()),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result {
+    // Before the client is opened, which looks for it.
+    let page = PrometheusBuilder::new().install_recorder()?;
     let _ = fs::remove_dir_all("target/web");
     fs::create_dir_all("target/web")?;
     let client = Client::builder(DATABASE)
@@ -82,6 +97,8 @@ async fn main() -> Result {
     let app = Router::new()
         .route("/users/{user}/welcome", post(welcome))
         .route("/runs/{id}", get(run))
+        .route("/metrics", get(metrics))
+        .layer(Extension(page))
         .with_state(client);
 
     let listener = TcpListener::bind(if goes_on { ADDRESS } else { "127.0.0.1:0" }).await?;
@@ -141,6 +158,7 @@ async fn demonstrate(address: &str, gate: &Gate) -> Result {
         }
     }
     println!("{}", ask(address, "POST /users/5/welcome").await?);
+    println!("{}", ask(address, "GET /metrics").await?);
     gate.next.notify_one();
     Ok(())
 }

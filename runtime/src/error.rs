@@ -24,7 +24,7 @@ pub enum Error {
     /// A `perform_*` function was called and no client is installed.
     #[error(
         "no client is installed: call `Client::open(\"jobs.db\").await?.install()?` at start-up, \
-         or enqueue with `client.enqueue(job::prepare(..))`"
+         or enqueue with `client.enqueue(job::prepare(..))`; in a test, open a `testing::Sandbox` and keep it"
     )]
     NoClient,
     /// The client is that of a worker without a store, which would lose the run.

@@ -99,6 +99,7 @@ mod job;
 mod job_error;
 mod joiners;
 mod liveness;
+mod metrics;
 mod options;
 mod panics;
 mod pending;

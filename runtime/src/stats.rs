@@ -6,6 +6,7 @@ use crate::blocking::blocking;
 use crate::client::Client;
 use crate::clock::until;
 use crate::error::Error;
+use crate::metrics;
 use crate::store::Overview;
 use crate::store::sqlite::overview::overview;
 
@@ -56,7 +57,7 @@ pub struct QueueStats {
 }
 
 impl Client {
-    /// Looks at the store as a whole. It counts what is there: some 10 ms for each million of runs.
+    /// Looks at the store as a whole, and sets the gauges of the store to what it sees. It counts what is there: some 10 ms for each million of runs.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
@@ -100,7 +101,7 @@ impl Client {
                 is_paused: counts.is_paused,
             });
         let queues: Vec<QueueStats> = queues.collect();
-        Ok(Stats {
+        let stats = Stats {
             ready: queues.iter().map(|queue| queue.ready).sum(),
             running: queues.iter().map(|queue| queue.running).sum(),
             scheduled: overview.scheduled,
@@ -112,7 +113,9 @@ impl Client {
             workers: overview.workers,
             queues,
             wal_size,
-        })
+        };
+        metrics::looked(&stats);
+        Ok(stats)
     }
 
     async fn overview(&self) -> Result<Overview, Error> {

@@ -9,7 +9,7 @@ use crate::clock::{Millis, Now, duration_millis, until};
 use crate::heap::DueHeap;
 #[cfg(feature = "testing")]
 use crate::store::NextDue;
-use crate::store::{ScheduleRow, ScheduleView, Tick, Ticked};
+use crate::store::{Kind, ScheduleRow, ScheduleView, Tick, Ticked};
 
 /// A wall clock that was set is noticed this soon.
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
@@ -52,6 +52,11 @@ struct Planned {
 impl Entry {
     pub(super) fn name(&self) -> &str {
         &self.schedule.name
+    }
+
+    /// What its ticks enqueue.
+    pub(super) fn kind(&self) -> &Kind {
+        &self.schedule.run.kind
     }
 
     /// Whether it has waited so long that it was missed.

@@ -4,14 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use super::shared::{Phase, Shared};
 use crate::call::{Attempt, Call, Outcome, Returned};
-use crate::clock::{Clock, duration_millis, from_millis};
+use crate::clock::{Clock, duration_millis, from_millis, until};
 use crate::codec::content_len;
 use crate::context::{CURRENT, Cancel, Context, Inner};
 use crate::failpoint;
@@ -117,6 +117,10 @@ async fn attempt(
     policy: Policy,
     context: &Context,
 ) -> Option<OwnedSemaphorePermit> {
+    let metrics = shared.client().metrics();
+    let waited = until(shared.client().clock().wall(), context.inner().run.due_at);
+    metrics.of(job.name, context.queue(), |series| series.started(waited));
+    let since = Instant::now();
     failpoint::reached("before-attempt");
     let performed = perform(shared, job, &policy, context);
     let end = shared.client().hooks().around(context, performed);
@@ -141,6 +145,10 @@ async fn attempt(
     });
     report(shared, context, &ending, failure);
     tell(&ending);
+    let ran = since.elapsed();
+    metrics.of(job.name, context.queue(), |series| {
+        series.ended(&ending, ran);
+    });
     shared.end(context, ending);
     place
 }

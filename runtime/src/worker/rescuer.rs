@@ -8,6 +8,7 @@ use super::stillness::Stillness;
 use crate::error::Error;
 use crate::failpoint;
 use crate::liveness::{LockFile, LockFileId};
+use crate::metrics;
 use crate::place::Place;
 use crate::store::{Loss, WorkerRow};
 
@@ -136,6 +137,7 @@ async fn rescue(shared: &Shared, worker: &WorkerRow, loss: Loss) -> Result<(), E
         }
         failpoint::reached("between-rescues");
     }
+    metrics::rescued(runs);
     let (worker, pid) = (id.0, worker.pid);
     match loss {
         Loss::Died => {

@@ -10,8 +10,9 @@ use super::shared::{Phase, Shared};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::job::Fit;
+use crate::metrics::Series;
 use crate::schedules::read;
-use crate::store::{Origin, ScheduleRow, ScheduleView, Store, Tick, Ticked};
+use crate::store::{Kind, Origin, ScheduleRow, ScheduleView, Store, Tick, Ticked};
 use crate::ticks::Ticks;
 
 /// How long to wait after the store has failed.
@@ -170,6 +171,13 @@ async fn fire(shared: &Shared, agenda: &mut Agenda, due: Vec<Entry>) {
     for (entry, outcome) in due.into_iter().zip(outcomes) {
         match outcome {
             Ok(ticked) => {
+                if ticked == Ticked::Overlap {
+                    let Kind { job, queue, .. } = entry.kind();
+                    if let Some(job) = shared.plan.registry.get(job) {
+                        let metrics = shared.client().metrics();
+                        metrics.of(job.name, queue, Series::skipped);
+                    }
+                }
                 tell(&entry, ticked);
                 agenda.go_on(entry, ticked, now);
             }
