@@ -71,7 +71,11 @@ impl Inline {
         /// The clock's unit.
         const LEAST: Duration = Duration::from_millis(1);
         let mut plan = self.plan.lock().await;
-        let end = self.clock.now() + duration;
+        let end = self.clock.now().checked_add(duration);
+        let end = end.ok_or_else(|| Error::Setting {
+            setting: "advance",
+            reason: format!("no clock shows what comes after {duration:?}"),
+        })?;
         let mut ended = self.all_due(&mut plan).await?;
         while let Ok(left) = end.duration_since(self.clock.now())
             && !left.is_zero()

@@ -80,6 +80,7 @@ fn copy_run(store: &Connection, run: &str, count: usize, changes: &[(&str, &str)
         "started_at",
         "finished_at",
         "expires",
+        "room",
         "note",
         "options",
         "payload",

@@ -13,7 +13,7 @@ use crate::store::{ClaimId, Ending, Settlement};
 const FINISH: &str = "
     UPDATE afterhours_runs
     SET state = ?2, attempts = min(attempts, 1 << 32) + ?3, crashes = 0, started_at = ?4, finished_at = ?5, expires = ?6,
-        note = ?7, result = ?8
+        room = NULL, note = ?7, result = ?8
     WHERE id = ?1";
 const UNSCHEDULE: &str =
     "UPDATE afterhours_runs SET due_wall = NULL, due_store = NULL WHERE id = ?1";
@@ -22,7 +22,7 @@ const HIGHEST: &str = "SELECT max(id) FROM afterhours_runs";
 const FINISH_ALL: Many = many!(
     "UPDATE afterhours_runs
     SET state = 3, attempts = attempts + (attempts < 1 << 32), crashes = 0, started_at = ?3, finished_at = ?4, expires = ?5,
-        note = NULL, result = NULL
+        room = NULL, note = NULL, result = NULL
     WHERE",
     "id",
     ""

@@ -14,12 +14,13 @@ use crate::run::{RunId, State};
 use crate::store::{Due, Effects, Inserted, NewRun};
 
 const INSERT: &str = "
-    INSERT INTO afterhours_runs (kind, state, priority, due_wall, due_store, enqueued_at, due_at, options, payload)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    INSERT INTO afterhours_runs (kind, state, priority, due_wall, due_store, enqueued_at, due_at, options, payload, room)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, zeroblob(19))";
 
 /// Of one kind and priority, ready at once, with nothing set by the call site: as many as a batch mostly has.
 const INSERT_MANY: &str = "
-    INSERT INTO afterhours_runs (kind, state, priority, enqueued_at, payload) SELECT ?1, 0, ?2, ?3, value FROM rarray(?4)";
+    INSERT INTO afterhours_runs (kind, state, priority, enqueued_at, payload, room)
+    SELECT ?1, 0, ?2, ?3, value, zeroblob(19) FROM rarray(?4)";
 const HIGHEST: &str = "SELECT coalesce(max(id), 0) FROM afterhours_runs";
 
 /// Fewer are inserted one by one.

@@ -44,6 +44,9 @@ const V1: &str = "
         started_at  INTEGER,
         finished_at INTEGER,
         expires     INTEGER,
+        -- Kept free for what the end writes: three times and the state. A row that keeps its length is overwritten where
+        -- it is; one that grows is moved, and splits its page.
+        room        BLOB,
         note        TEXT,
         options     TEXT,
         payload     BLOB NOT NULL,
