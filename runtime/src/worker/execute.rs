@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
-use super::shared::{Phase, Shared};
+use super::shared::{Hand, Phase, Shared};
 use crate::call::{Attempt, Call, Outcome, Returned};
 use crate::clock::{Clock, duration_millis, from_millis, until};
 use crate::codec::content_len;
@@ -29,11 +29,12 @@ use crate::store::{ClaimedRun, Ending};
 
 /// Executes a claimed run on a task of its own, and then, in the same place, those that are claimed ahead.
 pub(super) fn execute(shared: &Arc<Shared>, run: ClaimedRun, place: OwnedSemaphorePermit) {
-    let shared = Arc::clone(shared);
+    let hand = Hand::of(shared);
     tokio::spawn(async move {
+        let shared = hand.shared();
         let mut next = Some((run, place));
         while let Some((run, place)) = next {
-            let place = execute_one(&shared, run, place).await;
+            let place = execute_one(shared, run, place).await;
             // One whose place is lent goes on without.
             let ahead = place.as_ref().and_then(|_| shared.next_ahead());
             if ahead.as_ref().is_some_and(|next| next.is_few) {

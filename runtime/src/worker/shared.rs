@@ -108,6 +108,8 @@ pub(super) struct Shared {
     pub(super) sleeper: Arc<Sleeper>,
     phase: watch::Sender<Phase>,
     active: Mutex<HashMap<(RunId, ClaimId), Context>>,
+    /// Tasks that execute attempts, each of which may have a run in hand that has not begun.
+    hands: AtomicUsize,
     pub(super) ahead: Ahead,
     /// The claimer has ended: nothing is given back any more that it has claimed.
     claims_are_over: AtomicBool,
@@ -170,6 +172,7 @@ impl Shared {
             sleeper: client.wakes().join(),
             phase: watch::Sender::new(Phase::Working),
             active: Mutex::default(),
+            hands: AtomicUsize::new(0),
             ahead: Ahead::default(),
             claims_are_over: AtomicBool::new(false),
             outbox: Mutex::default(),
@@ -226,7 +229,8 @@ impl Shared {
 
     /// Whether runs are claimed: attempts are at work, or wait for a place, or their ends are not yet written down.
     pub(super) fn is_at_work(&self) -> bool {
-        !self.active().is_empty() || !self.ahead.is_empty()
+        // A hand takes what is ahead: asked last, it cannot have taken it unseen.
+        !self.active().is_empty() || !self.ahead.is_empty() || self.hands.load(Ordering::SeqCst) > 0
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -428,7 +432,7 @@ impl Shared {
     /// Waits until no attempt is at work.
     pub(super) async fn idle(&self) {
         let mut ended = self.ended.subscribe();
-        while !self.active().is_empty() {
+        while self.is_at_work() {
             // The sender lives as long as `self`.
             let _ = ended.changed().await;
         }
@@ -440,6 +444,33 @@ impl Shared {
 
     pub(super) fn active(&self) -> MutexGuard<'_, HashMap<(RunId, ClaimId), Context>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task that executes attempts, from before it is spawned until after its last one: what it has in hand is at work.
+pub(super) struct Hand(Arc<Shared>);
+
+impl Hand {
+    pub(super) fn of(shared: &Arc<Shared>) -> Self {
+        shared.hands.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        let shared = &self.0;
+        shared.hands.fetch_sub(1, Ordering::SeqCst);
+        // Whoever waits for the end of all work has seen this hand.
+        if shared.has_entered(Phase::Draining) {
+            shared.ended.send_replace(());
+            shared.sleeper.wake();
+            shared.ends.notify_one();
+        }
     }
 }
 
