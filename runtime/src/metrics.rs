@@ -88,7 +88,10 @@ impl Metrics {
         let mut write = Some(write);
         // A thread that ends has nothing near any more.
         let _ = NEAREST.try_with(|nearest| {
-            if let (Ok(mut nearest), Some(write)) = (nearest.try_borrow_mut(), write.take()) {
+            // A recorder that enqueues finds the place taken.
+            if let Ok(mut nearest) = nearest.try_borrow_mut()
+                && let Some(write) = write.take()
+            {
                 let at = job.as_ptr().addr() / align_of::<usize>() % NEAR;
                 let found = nearest[at].take().filter(|near| {
                     let is_it = near.client == self.number && std::ptr::eq(near.job, job);

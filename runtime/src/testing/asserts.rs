@@ -11,7 +11,7 @@ use crate::runs::Run;
 use crate::schedule::Every;
 
 /// Fails unless a run of this job waits in the [`Sandbox`](crate::testing::Sandbox) that the test is in: with these
-/// arguments, if some are given. After them can stand `in = 300s` (or `in = "5m"`), how long it still waits at least to
+/// arguments, if some are given. After them can stand `in = 300s` (or `in = "5m"`), how long it still waits, to
 /// the millisecond, and `queue = "mail"`. The message lists what is enqueued instead.
 ///
 /// ```

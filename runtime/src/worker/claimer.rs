@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::ahead::{Pace, few};
 use super::execute::execute;
 use super::looker::Looker;
-use super::shared::{Phase, Shared};
+use super::shared::{Hand, Phase, Shared};
 use crate::clock::Millis;
 use crate::error::Error;
 use crate::failpoint;
@@ -193,6 +193,8 @@ fn leave_to_others(shared: &Shared, claimed: &Claimed, hops: u8) {
 }
 
 fn start(shared: &Arc<Shared>, claimed: Claimed, places: Option<OwnedSemaphorePermit>) {
+    // Until a task has them in hand. Not where there is nothing: its end would wake this task again and again.
+    let _hand = (!claimed.runs.is_empty()).then(|| Hand::of(shared));
     if shared.has_entered(Phase::Draining) {
         // Claimed while the worker was told to stop.
         return give_back(shared, claimed.runs);
@@ -209,6 +211,7 @@ fn start(shared: &Arc<Shared>, claimed: Claimed, places: Option<OwnedSemaphorePe
 
 /// Starts what is claimed in places that have become free since.
 fn start_ahead(shared: &Arc<Shared>) {
+    let _hand = (!shared.ahead.is_empty()).then(|| Hand::of(shared));
     while !shared.ahead.is_empty()
         && let Ok(place) = Arc::clone(&shared.slots).try_acquire_owned()
         && let Some(next) = shared.next_ahead()

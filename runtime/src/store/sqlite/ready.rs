@@ -1,5 +1,5 @@
 //! Which runs are ready, in the order in which they are claimed. A table of its own, beside which the run's row stays as
-//! it is: a claim that wrote to the runs would cost three times as much.
+//! it is: a claim that wrote to the runs would write each of these wide rows once more.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
