@@ -51,7 +51,9 @@ pub(crate) enum Haste {
 
 pub(super) fn haste(conn: &Connection) -> Haste {
     match run(conn, LOOK) {
-        Ok(found) if found.left > TOO_MANY_PAGES => Haste::First,
+        // Most of a large WAL can be in the file and yet nobody came to begin it anew. If nothing at all is left, the next
+        // transaction does.
+        Ok(found) if found.in_wal > TOO_MANY_PAGES && found.left > 0 => Haste::First,
         Ok(found) if found.left > MOST_PAGES => Haste::Soon,
         _ => Haste::No,
     }
@@ -75,19 +77,23 @@ pub(crate) fn move_most(path: &Path, settings: Settings) -> Result<bool, Error> 
     Ok(true)
 }
 
-/// Moves all of it before this process writes on, as far as nobody who reads is in the way. True if much is left.
+/// Moves all of it before this process writes on. False if the WAL cannot begin anew, because somebody reads.
 pub(super) fn catch_up(conn: &mut Connection) -> Result<bool, Error> {
     let since = Instant::now();
-    while begin_anew(conn)?.is_of_another_process() && since.elapsed() < PATIENCE {
+    loop {
+        let outcome = begin_anew(conn)?;
+        if !outcome.is_of_another_process() || since.elapsed() > PATIENCE {
+            return Ok(!outcome.was_busy);
+        }
         std::thread::sleep(10 * PAUSE);
     }
-    Ok(run(conn, LOOK)?.left > MOST_PAGES)
 }
 
-/// Moves the rest while nobody can write, so that the next transaction begins the WAL anew. True if much is left,
-/// because somebody does not stop reading.
+/// Moves the rest while nobody can write, so that the next transaction begins the WAL anew. False if somebody reads; who
+/// is at a checkpoint of another process begins it anew instead.
 pub(super) fn end(conn: &mut Connection) -> Result<bool, Error> {
-    Ok(begin_anew(conn)?.left > MOST_PAGES)
+    let outcome = begin_anew(conn)?;
+    Ok(!outcome.was_busy || outcome.is_of_another_process())
 }
 
 fn begin_anew(conn: &mut Connection) -> Result<Outcome, Error> {

@@ -66,8 +66,8 @@ pub(crate) struct Core {
     /// When somebody last looked whether the files are in their place.
     looked: Instant,
     commits: u32,
-    /// When a checkpoint left much behind.
-    in_vain: Option<Instant>,
+    /// Since when, and for how long, there is no checkpoint: the last one was in vain.
+    resting: Option<(Instant, Duration)>,
     /// How many bytes the arguments of a run may have.
     max_payload: usize,
 }
@@ -82,8 +82,10 @@ pub(crate) enum BeginError {
 
 /// Whether to checkpoint the WAL is looked at once in so many commits; each adds a few pages at least.
 const WAL_LOOK: u32 = 16;
-/// Who reads for long keeps the WAL as it is: after a checkpoint in vain there is none for so long.
-const WAL_REST: Duration = Duration::from_secs(1);
+/// Who reads for long keeps the WAL as it is: after a checkpoint in vain there is none for so long, and each time for twice
+/// as long.
+const WAL_REST: Duration = Duration::from_millis(20);
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// That the files are in their place is looked at this often while something is written.
 const PLACE_LOOK: Duration = Duration::from_millis(250);
@@ -161,7 +163,9 @@ impl Core {
     pub(crate) fn wants_checkpoint(&self) -> Haste {
         if self.path.is_none()
             || !self.commits.is_multiple_of(WAL_LOOK)
-            || self.in_vain.is_some_and(|at| at.elapsed() < WAL_REST)
+            || self
+                .resting
+                .is_some_and(|(since, rest)| since.elapsed() < rest)
         {
             return Haste::No;
         }
@@ -180,8 +184,11 @@ impl Core {
 
     fn checkpointed(&mut self, checkpoint: fn(&mut Connection) -> Result<bool, Error>) {
         // What cannot be moved now is moved by a later checkpoint.
-        let is_much_left = checkpoint(&mut self.conn).unwrap_or(true);
-        self.in_vain = is_much_left.then(Instant::now);
+        let is_done = checkpoint(&mut self.conn).unwrap_or(false);
+        let rest = self
+            .resting
+            .map_or(WAL_REST, |(_, rest)| LONGEST_REST.min(2 * rest));
+        self.resting = (!is_done).then(|| (Instant::now(), rest));
     }
 
     /// For tests that look at all there is.

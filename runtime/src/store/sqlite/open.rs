@@ -74,7 +74,7 @@ fn prepare(
         effects: Effects::default(),
         path,
         commits: 0,
-        in_vain: None,
+        resting: None,
         max_payload: settings.max_payload,
     };
     Ok((core, offset))
