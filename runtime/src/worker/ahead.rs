@@ -9,10 +9,8 @@ use crate::store::ClaimedRun;
 
 /// So much work is claimed ahead.
 const HORIZON: Duration = Duration::from_millis(10);
-/// But no more runs than this.
-const MOST: usize = 1536;
-/// So many are claimed at once where many are ahead: a transaction of a few milliseconds.
-const CHUNK: usize = 256;
+/// But no more runs than this: half of them are claimed in a transaction of one or two milliseconds.
+const MOST: usize = 2048;
 /// What has not got a place for so long, because attempts take longer than those before, is given back.
 const GIVE_BACK: Duration = Duration::from_millis(10);
 
@@ -29,9 +27,10 @@ struct Waiting {
     few: usize,
 }
 
-/// When so few of these are left, more are claimed: while those are on their way, attempts go on.
+/// When so few of these are left, more are claimed: while one half is on its way, and the ends of the one before are
+/// written with it, the other is executed. If more were left, the writer would claim a little and then wait.
 pub(super) fn few(ahead: usize) -> usize {
-    ahead - (ahead / 2).min(CHUNK)
+    ahead.div_ceil(2)
 }
 
 /// A run that has waited, for a place that is free.
@@ -191,7 +190,6 @@ mod tests {
     #[test]
     fn more_is_claimed_before_nothing_is_left() {
         assert_eq!([0, 1, 2, 9, 100].map(few), [0, 1, 1, 5, 50]);
-        assert_eq!(few(MOST), MOST - CHUNK);
     }
 
     #[test]
