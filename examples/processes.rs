@@ -8,9 +8,10 @@
 #![allow(clippy::print_stdout, reason = "it talks to a person at a terminal")]
 
 use std::process::{Child, Command};
+use std::time::Duration;
 use std::{env, fs, process};
 
-use afterhours::{Client, Result, Worker, job};
+use afterhours::{Client, Result, Worker, WorkerCounters, job};
 
 const DATABASE: &str = "target/processes/jobs.db";
 const RUNS: u64 = 1_000;
@@ -51,6 +52,17 @@ async fn produce() -> Result {
     }
     for (process, runs) in &by {
         println!("process {process} has executed {runs} runs");
+    }
+    // Nobody is asked: each worker writes down what it counts, four times a second.
+    let counted = loop {
+        let workers = WorkerCounters::read(DATABASE)?;
+        if workers.iter().map(|worker| worker.succeeded).sum::<u64>() == RUNS {
+            break workers;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    for worker in counted {
+        println!("process {} has counted {}", worker.pid, worker.succeeded);
     }
     assert!(!by.contains_key(&process::id()), "this one only enqueues");
     Ok(())

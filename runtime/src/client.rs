@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::gate::Gates;
 use crate::hooks::Hooks;
 use crate::joiners::{Joiners, Listening};
-use crate::liveness::{LockFile, LockFileId};
+use crate::liveness::{LockFile, LockFileId, lock_path_of};
 use crate::metrics::Metrics;
 use crate::place::Place;
 use crate::readers::Readers;
@@ -375,12 +375,17 @@ impl Client {
         ))
     }
 
-    /// The WAL; `None` in memory.
-    pub(crate) fn wal(&self) -> Option<PathBuf> {
+    /// The database; `None` in memory.
+    pub(crate) fn path(&self) -> Option<&Path> {
         match &self.0.location {
-            Location::File(path) => Some(with_suffix(path, "-wal")),
+            Location::File(path) => Some(path),
             Location::Memory => None,
         }
+    }
+
+    /// The WAL; `None` in memory.
+    pub(crate) fn wal(&self) -> Option<PathBuf> {
+        self.path().map(|path| with_suffix(path, "-wal"))
     }
 
     /// The workers that are registered.
@@ -533,10 +538,6 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Client").field(&self.0.location).finish()
     }
-}
-
-fn lock_path_of(path: &Path) -> PathBuf {
-    with_suffix(path, "-afterhours.lock")
 }
 
 fn lock_file_of(path: &Path) -> Result<LockFile, Error> {

@@ -68,7 +68,7 @@
 //!
 //! [`Client::runs`] lists runs by state, job, queue, tag or error, [`Client::stats`] counts them; [`Client::retry`],
 //! [`cancel`](Client::cancel), [`discard`](Client::discard) and [`pause_queue`](Client::pause_queue) decide about them.
-//! [`Hook`]s see every enqueue and every attempt, [`WorkerBuilder::on_error`] hears of failures, and everything speaks
+//! [`WorkerCounters`] are what every worker of the machine has counted. [`Hook`]s see every enqueue and every attempt, [`WorkerBuilder::on_error`] hears of failures, and everything speaks
 //! through `tracing`, target `afterhours`.
 //!
 //! # Features
@@ -89,6 +89,7 @@ mod codec;
 mod config;
 mod context;
 mod control;
+mod counters;
 mod error;
 mod failpoint;
 mod gate;
@@ -137,6 +138,7 @@ pub use client::Client;
 pub use codec::DecodeError;
 pub use config::{ClientBuilder, Durability};
 pub use context::Context;
+pub use counters::WorkerCounters;
 pub use error::{Error, LockHolder};
 pub use handle::Handle;
 pub use hooks::{AttemptFuture, Ended, Enqueue, ErrorReport, Hook};

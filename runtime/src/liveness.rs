@@ -5,10 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use locks::Locks;
+
+use crate::store::sqlite::with_suffix;
 
 /// Held while a file is opened and migrated.
 const OPENING: i64 = 0;
@@ -26,6 +28,11 @@ pub(crate) struct LockFile {
 /// and what its locks say of workers that hold those of the first is nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LockFileId(pub(crate) i64);
+
+/// The lock file of the store at this path.
+pub(crate) fn lock_path_of(store: &Path) -> PathBuf {
+    with_suffix(store, "-afterhours.lock")
+}
 
 impl LockFile {
     /// Opens the lock file; it is created when it is missing, and never removed.
@@ -102,6 +109,11 @@ impl LockFile {
         self.locks.try_lock(slot)
     }
 
+    /// Whether somebody holds a worker's byte.
+    pub(crate) fn is_locked(&self, slot: i64) -> io::Result<bool> {
+        self.locks.is_locked(slot)
+    }
+
     /// Gives a byte back.
     pub(crate) fn unlock(&self, slot: i64) -> io::Result<()> {
         self.locks.unlock(slot)
@@ -121,7 +133,7 @@ fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
@@ -131,11 +143,12 @@ fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
 }
 
 #[cfg(windows)]
-fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::windows::fs::FileExt::seek_write(file, bytes, offset).map(drop)
 }
 
-fn open_shared(path: &Path) -> io::Result<File> {
+/// Opens a file that the processes of a store share; it is made for its user alone.
+pub(crate) fn open_shared(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -168,6 +181,12 @@ mod locks {
                 Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
                 Err(error) => Err(error.into()),
             }
+        }
+
+        pub(super) fn is_locked(&self, byte: i64) -> io::Result<bool> {
+            let mut found = range(libc::F_WRLCK, byte);
+            fcntl(&self.0, FcntlArg::F_OFD_GETLK(&mut found))?;
+            Ok(i32::from(found.l_type) != libc::F_UNLCK)
         }
 
         pub(super) fn unlock(&self, byte: i64) -> io::Result<()> {
@@ -223,6 +242,16 @@ mod locks {
             }
         }
 
+        /// Holds a byte that is free for a moment.
+        pub(super) fn is_locked(&self, byte: i64) -> io::Result<bool> {
+            let file = self.file(byte)?;
+            match file.try_lock() {
+                Ok(()) => Ok(false),
+                Err(TryLockError::WouldBlock) => Ok(true),
+                Err(TryLockError::Error(error)) => Err(error),
+            }
+        }
+
         pub(super) fn unlock(&self, byte: i64) -> io::Result<()> {
             self.held
                 .lock()
@@ -232,10 +261,7 @@ mod locks {
         }
 
         fn file(&self, byte: i64) -> io::Result<File> {
-            super::open_shared(&crate::store::sqlite::with_suffix(
-                &self.path,
-                &format!(".{byte}"),
-            ))
+            super::open_shared(&super::with_suffix(&self.path, &format!(".{byte}")))
         }
 
         fn hold(&self, byte: i64, file: File) {
@@ -258,7 +284,9 @@ mod tests {
         let [one, two] = [LockFile::open(&path)?, LockFile::open(&path)?];
         assert_eq!((one.take_slot()?, two.take_slot()?), (1, 2));
         assert!(!two.try_lock(1)?);
+        assert!(one.is_locked(2)? && two.is_locked(1)? && !two.is_locked(3)?);
         drop(one);
+        assert!(!two.is_locked(1)?);
         assert!(two.try_lock(1)?);
         two.unlock(1)?;
         assert_eq!(LockFile::open(&path)?.take_slot()?, 1);

@@ -9,23 +9,26 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
-use crate::run::AttemptOutcome;
+use crate::counters::Count;
 use crate::stats::Stats;
 use crate::store::Ending;
 
+/// What attempts and ticks count as, in the order of [`Count`]; what comes after these is not by job.
+const BY_JOB: [&str; 8] = [
+    "afterhours_started_total",
+    "afterhours_succeeded_total",
+    "afterhours_failed_total",
+    "afterhours_timed_out_total",
+    "afterhours_panicked_total",
+    "afterhours_retried_total",
+    "afterhours_snoozed_total",
+    "afterhours_skipped_total",
+];
 const ENQUEUED: &str = "afterhours_enqueued_total";
 const ENQUEUE_SECONDS: &str = "afterhours_enqueue_seconds";
-const STARTED: &str = "afterhours_started_total";
 const WAIT_SECONDS: &str = "afterhours_wait_seconds";
 const RUN_SECONDS: &str = "afterhours_run_seconds";
 const ACTIVE: &str = "afterhours_active";
-const SUCCEEDED: &str = "afterhours_succeeded_total";
-const FAILED: &str = "afterhours_failed_total";
-const TIMED_OUT: &str = "afterhours_timed_out_total";
-const PANICKED: &str = "afterhours_panicked_total";
-const RETRIED: &str = "afterhours_retried_total";
-const SNOOZED: &str = "afterhours_snoozed_total";
-const SKIPPED: &str = "afterhours_skipped_total";
 const RESCUED: &str = "afterhours_rescued_total";
 const READY: &str = "afterhours_ready";
 const SCHEDULED: &str = "afterhours_scheduled";
@@ -69,17 +72,11 @@ impl Default for Metrics {
 pub(crate) struct Series {
     enqueued: Counter,
     enqueue_seconds: Histogram,
-    started: Counter,
+    /// In the order of [`BY_JOB`].
+    counts: [Counter; BY_JOB.len()],
     wait_seconds: Histogram,
     run_seconds: Histogram,
     active: Gauge,
-    succeeded: Counter,
-    failed: Counter,
-    timed_out: Counter,
-    panicked: Counter,
-    retried: Counter,
-    snoozed: Counter,
-    skipped: Counter,
 }
 
 impl Metrics {
@@ -133,17 +130,10 @@ impl Series {
         Self {
             enqueued: count(ENQUEUED),
             enqueue_seconds: time(ENQUEUE_SECONDS),
-            started: count(STARTED),
+            counts: BY_JOB.map(count),
             wait_seconds: time(WAIT_SECONDS),
             run_seconds: time(RUN_SECONDS),
             active: gauge!(ACTIVE, &labels()),
-            succeeded: count(SUCCEEDED),
-            failed: count(FAILED),
-            timed_out: count(TIMED_OUT),
-            panicked: count(PANICKED),
-            retried: count(RETRIED),
-            snoozed: count(SNOOZED),
-            skipped: count(SKIPPED),
         }
     }
 
@@ -155,7 +145,7 @@ impl Series {
 
     /// An attempt starts, so long after its run was due.
     pub(crate) fn started(&self, waited: Duration) {
-        self.started.increment(1);
+        self.count(Count::Started);
         self.active.increment(1);
         self.wait_seconds.record(waited);
     }
@@ -164,29 +154,14 @@ impl Series {
     pub(crate) fn ended(&self, ending: &Ending, ran: Duration) {
         self.active.decrement(1);
         self.run_seconds.record(ran);
-        match ending {
-            Ending::Done { .. } => self.succeeded.increment(1),
-            Ending::Failed { outcome, .. } => self.failed(*outcome),
-            Ending::Retry { outcome, .. } => {
-                self.failed(*outcome);
-                self.retried.increment(1);
-            }
-            Ending::Snooze { .. } => self.snoozed.increment(1),
-            Ending::Cancelled { .. } | Ending::Release | Ending::Park { .. } => {}
-        }
+        Count::of(ending).for_each(|count| self.count(count));
     }
 
-    fn failed(&self, outcome: AttemptOutcome) {
-        match outcome {
-            AttemptOutcome::Error | AttemptOutcome::WorkerLost => self.failed.increment(1),
-            AttemptOutcome::Timeout => self.timed_out.increment(1),
-            AttemptOutcome::Panic => self.panicked.increment(1),
+    /// One more of these.
+    pub(crate) fn count(&self, count: Count) {
+        if let Some(counter) = self.counts.get(count as usize) {
+            counter.increment(1);
         }
-    }
-
-    /// A tick found the last run still active.
-    pub(crate) fn skipped(&self) {
-        self.skipped.increment(1);
     }
 }
 

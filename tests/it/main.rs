@@ -11,6 +11,7 @@ mod cancel;
 mod client;
 mod clocks;
 mod concurrency;
+mod counters;
 mod crash;
 mod deploy;
 mod disk;

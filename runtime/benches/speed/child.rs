@@ -8,11 +8,16 @@ use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
 
 use afterhours::{Client, Result, Worker, job};
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::report::Percentile;
 use crate::stage::{Countdown, Enqueued, TASKS, enqueue_from, worker};
 
 const CHILD: &str = "--child";
+/// Executes no-op runs.
+pub(crate) const WORK: &str = "work";
+/// The same with a recorder of metrics.
+pub(crate) const RECORDED: &str = "recorded";
 
 /// Another process, which is ready and waits.
 pub(crate) struct Child {
@@ -101,9 +106,13 @@ pub(crate) fn role(arguments: &[String]) -> Result<bool> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        if *role == RECORDED {
+            // The client asks it for each series once.
+            PrometheusBuilder::new().install_recorder()?;
+        }
         let client = Client::open(store).await?;
         match (*role, &numbers[..]) {
-            ("work", []) => work(&client).await,
+            (WORK | RECORDED, []) => work(&client).await,
             ("produce", [tasks, runs]) => produce(&client, *tasks, *runs).await,
             ("arrive", []) => answer(&client).await,
             _ => Err(format!("no role `{role}`").into()),

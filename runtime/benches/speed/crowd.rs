@@ -5,7 +5,7 @@ use std::time::Instant;
 use afterhours::Result;
 use tokio::runtime::Runtime;
 
-use crate::child::Child;
+use crate::child::{Child, WORK};
 use crate::report::Report;
 use crate::stage::{Countdown, Store, enqueue_from, wait_until_drained};
 
@@ -41,7 +41,7 @@ fn four_processes(runtime: &Runtime, report: &mut Report) -> Result<f64> {
     let mut workers = Vec::new();
     let mut producers = Vec::new();
     for _ in 0..2 {
-        workers.push(Child::spawn("work", &path, &[])?);
+        workers.push(Child::spawn(WORK, &path, &[])?);
         producers.push(Child::spawn("produce", &path, &[TASKS / 2, RUNS / 2])?);
     }
     for worker in &mut workers {

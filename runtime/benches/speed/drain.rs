@@ -5,7 +5,7 @@ use std::time::Instant;
 use afterhours::Result;
 use tokio::runtime::Runtime;
 
-use crate::child::Child;
+use crate::child::{Child, RECORDED, WORK};
 use crate::raw;
 use crate::report::Report;
 use crate::stage::{Countdown, Store, Template, fill, wait_until_drained};
@@ -17,10 +17,14 @@ pub(crate) fn part(runtime: &Runtime, report: &mut Report) -> Result {
     report.value("raw: claim 1,000 and mark done", "/s", reference);
     let rate = runtime.block_on(drain(&Template::default(), RUNS))?;
     report.ratio("drain no-op jobs, one worker", rate, reference, 0.5);
-    let one = processes(runtime, 1)?;
+    let one = processes(runtime, WORK, 1)?;
     report.value("drain, one worker process", "/s", one);
-    let two = processes(runtime, 2)?;
+    let two = processes(runtime, WORK, 2)?;
     report.ratio("drain, two worker processes (of one)", two, one, 1.0);
+    let recorded = processes(runtime, RECORDED, 1)?;
+    report.value("drain, one worker process with a recorder", "/s", recorded);
+    let cost = 1e9 / recorded - 1e9 / one;
+    report.value("what a recorder of metrics adds to a run", "ns", cost);
     Ok(())
 }
 
@@ -40,12 +44,12 @@ pub(crate) async fn drain(template: &Template, runs: usize) -> Result<f64> {
     Ok(rate)
 }
 
-fn processes(runtime: &Runtime, count: usize) -> Result<f64> {
+fn processes(runtime: &Runtime, role: &str, count: usize) -> Result<f64> {
     let store = runtime.block_on(Store::new())?;
     runtime.block_on(fill(&store.client, RUNS))?;
     let path = store.path();
     let mut workers = (0..count)
-        .map(|_| Child::spawn("work", &path, &[]))
+        .map(|_| Child::spawn(role, &path, &[]))
         .collect::<Result<Vec<_>>>()?;
     let since = Instant::now();
     for worker in &mut workers {

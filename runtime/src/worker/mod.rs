@@ -4,6 +4,7 @@ mod agenda;
 mod ahead;
 mod builder;
 mod claimer;
+mod counting;
 mod execute;
 #[cfg(feature = "testing")]
 pub(crate) mod inline;

@@ -1,4 +1,5 @@
-//! Writes down how far attempts have come: at once, then what is new a few times a second, all in one transaction.
+//! Writes down a few times a second, while there is something new, how far attempts have come, all in one transaction, and
+//! what was counted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
             shared.told.notified().await;
             write(&shared).await;
             shared.client().clock().sleep(PAUSE).await;
+            // What has come meanwhile counts too, and who comes now finds that it is due again.
+            write_counts(&shared);
         }
     };
     tokio::select! {
@@ -24,6 +27,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
         () = shared.entered(Phase::Draining) => {}
         () = work => {}
     }
+}
+
+fn write_counts(shared: &Shared) {
+    let active = || shared.active().len();
+    shared.counting.write(active, shared.client().now().wall);
 }
 
 async fn write(shared: &Shared) {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::looker::Commits;
 use super::shared::{Phase, Shared};
 use super::stillness::Stillness;
+use crate::counters::Count;
 use crate::error::Error;
 use crate::failpoint;
 use crate::liveness::{LockFile, LockFileId};
@@ -138,6 +139,7 @@ async fn rescue(shared: &Shared, worker: &WorkerRow, loss: Loss) -> Result<(), E
         failpoint::reached("between-rescues");
     }
     metrics::rescued(runs);
+    shared.count(Count::Rescued, runs.into());
     let (worker, pid) = (id.0, worker.pid);
     match loss {
         Loss::Died => {

@@ -8,9 +8,9 @@ use super::looker::Changes;
 use super::schedule::Schedule;
 use super::shared::{Phase, Shared};
 use crate::clock::Now;
+use crate::counters::Count;
 use crate::error::Error;
 use crate::job::Fit;
-use crate::metrics::Series;
 use crate::schedules::read;
 use crate::store::{Kind, Origin, ScheduleRow, ScheduleView, Store, Tick, Ticked};
 use crate::ticks::Ticks;
@@ -175,7 +175,8 @@ async fn fire(shared: &Shared, agenda: &mut Agenda, due: Vec<Entry>) {
                     let Kind { job, queue, .. } = entry.kind();
                     if let Some(job) = shared.plan.registry.get(job) {
                         let metrics = shared.client().metrics();
-                        metrics.of(job.name, queue, Series::skipped);
+                        metrics.of(job.name, queue, |series| series.count(Count::Skipped));
+                        shared.count(Count::Skipped, 1);
                     }
                 }
                 tell(&entry, ticked);

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::ahead::{Ahead, Next};
+use super::counting::Counting;
 use super::pulse::{self, Pulse};
 use super::schedule::Seat;
 use super::scheduler::Own;
 use crate::client::Client;
 use crate::clock::this_boot;
 use crate::context::Context;
+use crate::counters::Count;
 use crate::error::Error;
 use crate::failpoint;
 use crate::hooks::OnError;
@@ -117,8 +119,9 @@ pub(super) struct Shared {
     outbox: Mutex<Vec<Settlement>>,
     /// Told of each of these.
     ends: Notify,
-    /// Rung when an attempt has told how far it has come.
+    /// Rung when an attempt has told how far it has come, or something was counted.
     pub(super) told: Arc<Notify>,
+    pub(super) counting: Counting,
     /// How many attempts have ended since the claimer has asked.
     counted: AtomicUsize,
     /// Changes whenever an attempt has ended and is written down.
@@ -160,6 +163,8 @@ impl Shared {
         };
         let id = register(&client, &identity).await?;
         failpoint::reached("after-register");
+        let counting = Counting::new(client.path(), slot, plan.concurrency, client.now().wall);
+        counting.write(|| 0, client.now().wall);
         let shared = Arc::new(Self {
             id: AtomicI64::new(id.0),
             identity,
@@ -178,6 +183,7 @@ impl Shared {
             outbox: Mutex::default(),
             ends: Notify::new(),
             told: Arc::default(),
+            counting,
             counted: AtomicUsize::new(0),
             ended: watch::Sender::new(()),
             plan,
@@ -327,6 +333,14 @@ impl Shared {
         if let (true, Some(pulse)) = (was_at_rest, self.pulse.get()) {
             pulse.wake();
         }
+        self.count(Count::Started, 1);
+    }
+
+    /// Counts for others to see.
+    pub(super) fn count(&self, count: Count, times: u64) {
+        if self.counting.add(count, times) {
+            self.told.notify_one();
+        }
     }
 
     /// Tells attempts whose runs a caller has cancelled.
@@ -406,6 +420,9 @@ impl Shared {
             active.remove(&(settlement.id, settlement.claim));
         }
         drop(active);
+        if self.counting.add_ends(ended) {
+            self.told.notify_one();
+        }
         self.ended.send_replace(());
         if self.is_done() {
             // The claimer ends too.

@@ -59,6 +59,7 @@ async fn farewell(running: Running) -> Result<(), Error> {
     // With it goes its socket.
     listener.abort();
     let _ = listener.await;
+    shared.counting.clear();
     failpoint::reached("before-unregister");
     let id = shared.id();
     let unregistered = shared
