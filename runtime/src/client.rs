@@ -108,6 +108,17 @@ static INSTALLED: OnceLock<Client> = OnceLock::new();
 impl Client {
     /// Makes this the client that `perform_*` functions use in this process.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Error, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// let client = Client::open_in_memory().await?;
+    /// client.install()?;
+    /// send_email::perform_async(42).await?;
+    /// assert!(matches!(client.install(), Err(Error::AlreadyInstalled)));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::AlreadyInstalled`] at the second call.
     pub fn install(&self) -> Result<(), Error> {
@@ -118,6 +129,16 @@ impl Client {
 
     /// Stores what is under way and closes the file. Other clones then answer [`Error::Closed`].
     /// Stop the workers of this store first.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Error};
+    /// # let client = Client::open_in_memory().await?;
+    /// let clone = client.clone();
+    /// client.close().await?;
+    /// assert!(matches!(clone.stats().await, Err(Error::Closed)));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If the runtime is shutting down.

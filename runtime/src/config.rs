@@ -45,6 +45,15 @@ impl Client {
 
     /// Creates or migrates the file and closes it again: a step for releases. Opening does it too.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("jobs.db");
+    /// afterhours::Client::migrate(&path).await?;
+    /// assert!(path.exists());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`Client::open`].
     pub async fn migrate(path: impl AsRef<Path>) -> Result<(), Error> {
@@ -52,7 +61,7 @@ impl Client {
     }
 }
 
-/// What survives a power cut. A crash of the process loses nothing with either.
+/// What survives a power cut. A crash of the process loses nothing with either. [`ClientBuilder`] shows it in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Durability {
@@ -68,10 +77,17 @@ pub enum Durability {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
 /// use afterhours::{Client, Durability};
+/// use std::time::Duration;
 ///
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("jobs.db");
-/// let client = Client::builder(&path).durability(Durability::Full).open().await?;
+/// let client = Client::builder(&path)
+///     .durability(Durability::Full)
+///     .mmap(false)
+///     .busy_timeout(Duration::from_secs(5))
+///     .open()
+///     .await?;
+/// assert!(path.exists());
 /// client.close().await?;
 /// # Ok(()) }
 /// ```
@@ -129,6 +145,18 @@ impl ClientBuilder {
     /// [`Error::TooLarge`]; a run whose result is larger has failed, without another attempt; a worker parks runs whose
     /// arguments are larger than its own client allows. So give all processes of a store the same limit, and keep
     /// large data elsewhere: a store is read and written faster with small rows.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Error, job};
+    /// # #[job] async fn count_words(text: &str) {}
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("jobs.db");
+    /// let client = Client::builder(path).max_payload(64 * 1024).open().await?;
+    /// let refused = client.enqueue(count_words::prepare(&"a ".repeat(64 * 1024))).await;
+    /// assert!(matches!(refused, Err(Error::TooLarge { limit: 65_536, .. })));
+    /// # Ok(()) }
+    /// ```
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
@@ -168,7 +196,7 @@ impl ClientBuilder {
     }
 
     /// How long enqueueing into a full queue waits for room. Default: 2 s. Inside of a transaction of the application,
-    /// [`enqueue_with`](crate::Prepared::enqueue_with) never waits.
+    /// [`enqueue_with`](crate::Prepared::enqueue_with) never waits. [`queue_limit`](Self::queue_limit) shows it in use.
     pub fn queue_wait(mut self, wait: Duration) -> Self {
         self.queue_wait = wait;
         self
@@ -180,7 +208,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The clock of this store, for tests.
+    /// The clock of this store, for tests. Default: the system's. [`ManualClock`](crate::testing::ManualClock) shows it in
+    /// use.
     #[cfg(feature = "testing")]
     pub fn clock(mut self, clock: std::sync::Arc<crate::clock::ManualClock>) -> Self {
         self.clock = Clock::Manual(clock);

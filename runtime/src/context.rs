@@ -22,10 +22,18 @@ use crate::store::ClaimedRun;
 /// use afterhours::{Context, Result, job};
 ///
 /// #[job(retry = 3)]
-/// async fn import(ctx: &Context, path: &str) -> Result {
-///     println!("run {} of {}, attempt {} of {}: {path}", ctx.id(), ctx.name(), ctx.attempt(), ctx.max_attempts());
-///     Ok(())
+/// async fn import(ctx: &Context, path: &str) -> Result<String> {
+///     Ok(format!("{path}, attempt {} of {}", ctx.attempt(), ctx.max_attempts()))
 /// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # use afterhours::{Client, Worker};
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([import::JOB]).build()?.start().await?;
+///
+/// let run = client.enqueue(import::prepare("users.csv")).await?;
+/// assert_eq!(run.join().await?, "users.csv, attempt 1 of 4");
+/// # worker.stop().await
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
@@ -75,7 +83,7 @@ impl Context {
     }
 
     /// The attempt that the caller is executed in, if there is one: for code that does not get the context handed down,
-    /// such as a [`Hook`](crate::Hook). Tasks and threads that an attempt starts are outside of it.
+    /// such as a [`Hook`](crate::Hook), which shows it in use. Tasks and threads that an attempt starts are outside of it.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
@@ -130,7 +138,7 @@ impl Context {
         self.0.due_at
     }
 
-    /// When the attempt's timeout ends it.
+    /// When the attempt's timeout ends it, on the wall clock; `None` if it has none.
     #[must_use]
     pub fn deadline(&self) -> Option<SystemTime> {
         self.0.deadline
@@ -152,7 +160,7 @@ impl Context {
     /// Tells how far the attempt has come: `done` of `total` steps, whatever a step is. As cheap as a lock, so call it in
     /// a loop: the worker writes the latest down four times a second. Others read it with
     /// [`Handle::progress`](crate::Handle::progress) and in [`Run::progress`](crate::Run::progress), in whatever process,
-    /// as long as the attempt lasts.
+    /// as long as the attempt lasts. [`Progress`] shows both sides.
     ///
     /// ```
     /// use afterhours::{Context, Result, job};
@@ -173,17 +181,86 @@ impl Context {
     /// Resolves when the attempt is to end: its run was [cancelled](crate::Handle::cancel), its timeout is reached, or
     /// the worker stops and its grace period is over. After a cancel an `async` job may go on for the grace period, to
     /// end in good order; otherwise it is dropped at once, and this is for tasks and threads that it started.
+    ///
+    /// ```
+    /// use afterhours::{Context, Error, Result, job};
+    ///
+    /// #[job]
+    /// async fn follow(ctx: &Context, url: &str) -> Result {
+    ///     ctx.cancelled().await;
+    ///     // Here is time to tidy up.
+    ///     Err(format!("{url} is followed no longer").into())
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+    /// # use afterhours::{Client, Status, Worker};
+    /// # use std::time::Duration;
+    /// # let client = Client::open_in_memory().await?;
+    /// # let worker = Worker::builder(client.clone()).jobs([follow::JOB]).build()?.start().await?;
+    ///
+    /// let run = client.enqueue(follow::prepare("/news")).await?;
+    /// # while !matches!(run.status().await?, Status::Running { .. }) {
+    /// #     tokio::time::sleep(Duration::from_millis(5)).await;
+    /// # }
+    /// run.cancel().await?;
+    /// assert!(matches!(run.join().await, Err(Error::Cancelled { .. })));
+    /// # worker.stop().await
+    /// # }
+    /// ```
     pub async fn cancelled(&self) {
         self.0.cancel.cancelled().await;
     }
 
     /// Whether the attempt is to end. A plain `fn` cannot be stopped: it should look here now and then.
+    ///
+    /// ```
+    /// use afterhours::{AttemptOutcome, Context, Result, job};
+    ///
+    /// #[job(timeout = "50ms", retry = 0)]
+    /// fn grind(ctx: &Context) -> Result {
+    ///     while !ctx.is_cancelled() {
+    ///         std::thread::sleep(std::time::Duration::from_millis(5)); // a piece of the work
+    ///     }
+    ///     Err("told to end".into())
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+    /// # use afterhours::{Client, Worker};
+    /// # let client = Client::open_in_memory().await?;
+    /// # let worker = Worker::builder(client.clone()).jobs([grind::JOB]).build()?.start().await?;
+    ///
+    /// let run = client.enqueue(grind::prepare()).await?;
+    /// assert!(run.join().await.is_err());
+    /// assert_eq!(client.history(run.id()).await?[0].outcome, AttemptOutcome::Timeout);
+    /// # worker.stop().await
+    /// # }
+    /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.cancel.is_cancelled()
     }
 
-    /// A state that the worker was given with `.state(..)` or `.shared(..)`.
+    /// A state that the worker was given with [`state`](crate::WorkerBuilder::state) or
+    /// [`shared`](crate::WorkerBuilder::shared), if it has one of this type.
+    ///
+    /// ```
+    /// use afterhours::{Context, Result, job};
+    ///
+    /// struct Greeting(&'static str);
+    ///
+    /// #[job]
+    /// async fn greet(ctx: &Context, name: &str) -> Result<String> {
+    ///     let greeting = ctx.state::<Greeting>().ok_or("no greeting")?;
+    ///     Ok(format!("{} {name}", greeting.0))
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+    /// # use afterhours::{Client, Worker};
+    /// # let client = Client::open_in_memory().await?;
+    ///
+    /// let builder = Worker::builder(client.clone()).jobs([greet::JOB]);
+    /// let worker = builder.state(Greeting("hello")).build()?.start().await?;
+    /// assert_eq!(client.enqueue(greet::prepare("Ada")).await?.join().await?, "hello Ada");
+    /// # worker.stop().await
+    /// # }
+    /// ```
     #[must_use]
     pub fn state<T: ?Sized + 'static>(&self) -> Option<Arc<T>> {
         self.0.states.get().map(Arc::clone)

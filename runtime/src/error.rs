@@ -154,7 +154,7 @@ pub enum Error {
         what: &'static str,
         /// How large it is, in bytes.
         size: usize,
-        /// How large it may be.
+        /// How large it may be, in bytes.
         limit: usize,
         /// What to do.
         advice: &'static str,
@@ -282,19 +282,36 @@ impl Error {
         matches!(self, Self::Closed | Self::FileReplaced { .. })
     }
 
-    /// Whether the run may have been stored although the call failed.
+    /// Whether the run may have been stored although the call failed. Enqueue it again only with
+    /// [`unique`](crate::Prepared::unique), or where twice does no harm.
+    ///
+    /// ```
+    /// use afterhours::Error;
+    ///
+    /// assert!(!Error::DiskFull.is_unknown()); // nothing was stored
+    /// ```
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         matches!(self, Self::Unknown(_))
     }
 
     /// Whether there is no such run, or none any more.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let run = send_email::handle("42".parse()?).on(&client);
+    /// assert!(run.status().await.unwrap_err().is_gone());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Gone { .. })
     }
 
-    /// The failure with its attempts, when the run failed for good.
+    /// The failure with its attempts, when the run failed for good. [`Failure`] shows it in use.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         match self {
@@ -305,6 +322,25 @@ impl Error {
 }
 
 /// The process that holds a database's write lock: in [`Error::Busy`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Error, job, rusqlite::Connection};
+/// # use std::time::Duration;
+/// # #[job] async fn send_email(user_id: u64) {}
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("jobs.db");
+/// let client = Client::builder(&path).busy_timeout(Duration::from_millis(50)).open().await?;
+/// let other = Connection::open(&path)?;
+/// other.execute_batch("BEGIN IMMEDIATE")?;
+///
+/// let error = client.enqueue(send_email::prepare(42)).await.unwrap_err();
+/// assert!(error.is_retryable());
+/// if let Error::Busy { holder: Some(holder), .. } = error {
+///     assert_eq!(holder.pid, std::process::id());
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockHolder {

@@ -127,7 +127,7 @@ impl<T> Handle<T> {
     }
 
     /// How far the run's attempt has come, as it has [told](crate::Context::progress); `None` if it has told nothing, or
-    /// no attempt is active.
+    /// no attempt is active. [`Progress`] shows it in use.
     ///
     /// # Errors
     /// As [`Handle::status`].
@@ -182,6 +182,18 @@ impl<T: DeserializeOwned> Handle<T> {
     /// Inside an attempt, the attempt's place among the worker's concurrent ones is lent to others meanwhile, so
     /// that a job can wait for the jobs it has enqueued. What `concurrency` allows of a job is not lent: one with
     /// `concurrency = 1` that joins another run of itself waits until its timeout.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Worker, job};
+    /// # #[job] async fn double(n: u64) -> afterhours::Result<u64> { Ok(n * 2) }
+    /// # let client = Client::open_in_memory().await?;
+    /// # let worker = Worker::builder(client.clone()).jobs([double::JOB]).build()?.start().await?;
+    /// let run = client.enqueue(double::prepare(21)).await?;
+    /// assert_eq!(run.join().await?, 42);
+    /// # worker.stop().await
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Failed`] with the history of attempts, [`Error::Cancelled`], [`Error::Incompatible`] if no attempt

@@ -79,10 +79,35 @@ pub trait Hook: Send + Sync + 'static {
     }
 }
 
-/// An attempt, as a [`Hook`] gets it and gives it on.
+/// An attempt, as a [`Hook`] gets it and gives it on; see the example there.
 pub type AttemptFuture<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
 /// A run that is about to be enqueued, for [`Hook::enqueue`].
+///
+/// ```
+/// use afterhours::{Enqueue, Hook};
+///
+/// struct Tenant(String);
+///
+/// impl Hook for Tenant {
+///     fn enqueue(&self, run: &mut Enqueue<'_>) {
+///         if run.queue() == "mail" && run.get("tenant").is_none() {
+///             run.set("tenant", &self.0);
+///         }
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, job};
+/// # #[job(queue = "mail")] async fn send_email(user_id: u64) {}
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("jobs.db");
+///
+/// let client = Client::builder(path).hook(Tenant("acme".to_owned())).open().await?;
+/// let id = client.enqueue(send_email::prepare(42)).await?.id();
+/// let stored = client.run(id).await?.ok_or("it waits")?;
+/// assert_eq!(stored.metadata["tenant"], "acme");
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Enqueue<'a> {
     pub(crate) job: &'static str,
@@ -116,6 +141,39 @@ impl Enqueue<'_> {
 }
 
 /// How an attempt ended, as a [`Hook`] sees it.
+///
+/// ```
+/// use afterhours::{AttemptFuture, Context, Hook};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// /// Counts the attempts that did not succeed.
+/// struct Bad(Arc<AtomicU32>);
+///
+/// impl Hook for Bad {
+///     fn attempt<'a>(&'a self, _context: &'a Context, attempt: AttemptFuture<'a>) -> AttemptFuture<'a> {
+///         Box::pin(async {
+///             let ended = attempt.await;
+///             if !ended.is_ok() {
+///                 self.0.fetch_add(1, Ordering::Relaxed);
+///             }
+///             ended
+///         })
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Result, Worker, job};
+/// # #[job(retry = 0)] async fn import() -> Result { Err("no such file".into()) }
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("jobs.db");
+/// # let bad = Arc::new(AtomicU32::new(0));
+/// # let client = Client::builder(path).hook(Bad(Arc::clone(&bad))).open().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([import::JOB]).build()?.start().await?;
+/// # assert!(client.enqueue(import::prepare()).await?.join().await.is_err());
+/// # assert_eq!(bad.load(Ordering::Relaxed), 1);
+/// # worker.stop().await
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Ended(pub(crate) End);
 
@@ -126,7 +184,7 @@ impl Ended {
         matches!(self.0, End::Returned(Ok(_)))
     }
 
-    /// What the job has returned, if it was an error.
+    /// What the job has returned, if it was an error; `None` too if it panicked or timed out.
     #[must_use]
     pub fn error(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         match &self.0 {
@@ -209,6 +267,27 @@ impl fmt::Debug for Hooks {
 }
 
 /// An attempt that did not succeed, for [`WorkerBuilder::on_error`](crate::WorkerBuilder::on_error).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Result, Worker, job};
+/// # #[job(retry = 0)] async fn import() -> Result { panic!("no such file") }
+/// # let client = Client::open_in_memory().await?;
+/// let (reports, heard) = std::sync::mpsc::channel();
+/// let worker = Worker::builder(client.clone())
+///     .jobs([import::JOB])
+///     .on_error(move |report| {
+///         let text = format!("{:?}: {}", report.outcome, report.errors.join(": "));
+///         let _ = reports.send((text, report.panicked_at.map(str::to_owned), report.will_retry));
+///     });
+/// # let worker = worker.build()?.start().await?;
+/// # assert!(client.enqueue(import::prepare()).await?.join().await.is_err());
+/// let (text, place, will_retry) = heard.recv()?;
+/// assert!(text.starts_with("Panic: ") && text.contains("no such file"));
+/// assert!(place.is_some() && !will_retry);
+/// # worker.stop().await
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ErrorReport<'a> {
