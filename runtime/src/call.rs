@@ -160,6 +160,32 @@ impl Call {
 }
 
 /// The arguments of a run that an older version of the job has enqueued, for the function named by `upgrade`.
+///
+/// ```standalone_crate
+/// use afterhours::{OldArgs, Result, job};
+///
+/// #[job(name = "welcome", version = 2, upgrade = with_locale)]
+/// async fn welcome(user_id: u64, locale: &str) -> Result<String> {
+///     Ok(format!("{user_id} in {locale}"))
+/// }
+///
+/// fn with_locale(old: OldArgs<'_>) -> Result<(u64, String)> {
+///     let (user_id,): (u32,) = old.decode()?; // as version 1 had them
+///     Ok((user_id.into(), "en".to_owned()))
+/// }
+/// # mod yesterday {
+/// #     #[afterhours::job(name = "welcome")] pub async fn welcome(user_id: u32) {}
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # use afterhours::{Client, Worker};
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([welcome::JOB]).build()?.start().await?;
+///
+/// let id = client.enqueue(yesterday::welcome::prepare(42)).await?.id();
+/// assert_eq!(welcome::handle(id).on(&client).join().await?, "42 in en");
+/// # worker.stop().await
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct OldArgs<'a> {
     version: u32,

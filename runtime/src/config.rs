@@ -208,8 +208,8 @@ impl ClientBuilder {
         self
     }
 
-    /// The clock of this store, for tests. Default: the system's. [`ManualClock`](crate::testing::ManualClock) shows it in
-    /// use.
+    /// The clock of this store, for tests. Default: the system's. [`ManualClock`](crate::testing::ManualClock) shows it
+    /// in use.
     #[cfg(feature = "testing")]
     pub fn clock(mut self, clock: std::sync::Arc<crate::clock::ManualClock>) -> Self {
         self.clock = Clock::Manual(clock);

@@ -83,7 +83,8 @@ impl Context {
     }
 
     /// The attempt that the caller is executed in, if there is one: for code that does not get the context handed down,
-    /// such as a [`Hook`](crate::Hook), which shows it in use. Tasks and threads that an attempt starts are outside of it.
+    /// such as a [`Hook`](crate::Hook), which shows it in use. Tasks and threads that an attempt starts are outside of
+    /// it.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()

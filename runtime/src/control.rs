@@ -33,7 +33,8 @@ impl Client {
         self.decide(id, move |store, _| store.retry_now(id)).await
     }
 
-    /// Cancels a run, as [`Handle::cancel`](crate::Handle::cancel) does, whatever its job.
+    /// Cancels a run, as [`Handle::cancel`](crate::Handle::cancel) does, whatever its job. [`Client::retry`] shows it
+    /// in use.
     ///
     /// # Errors
     /// [`Error::Gone`] if there is no such run (any more).
@@ -49,6 +50,16 @@ impl Client {
 
     /// Fails a run for good that waits for its time or for a worker, or that is parked; says where it stands then. Others
     /// stay as they are: cancel one that runs.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Status, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let run = client.enqueue(send_email::prepare(42)).await?;
+    /// assert!(matches!(client.discard(run.id()).await?, Status::Failed { .. }));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Gone`] if there is no such run (any more).
@@ -71,12 +82,12 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Setting`] if the name is longer than that of a queue can be.
+    /// [`Error::Setting`] if the name is longer than that of a queue can be, 1024 bytes.
     pub async fn pause_queue(&self, queue: &str) -> Result<(), Error> {
         self.set_paused(queue, true).await
     }
 
-    /// Lets workers claim from this queue again; twice is fine.
+    /// Lets workers claim from this queue again; twice is fine. [`Client::pause_queue`] shows it in use.
     ///
     /// # Errors
     /// As [`Client::pause_queue`].

@@ -12,6 +12,16 @@ use crate::retry::Backoff;
 use crate::states::StateDef;
 
 /// A job that a worker can be told to run: `.jobs([send_email::JOB])`.
+///
+/// ```
+/// use afterhours::job;
+///
+/// #[job]
+/// async fn send_email(user_id: u64) {}
+///
+/// assert_eq!(send_email::JOB.name(), send_email::NAME);
+/// assert!(send_email::NAME.ends_with("::send_email"));
+/// ```
 #[derive(Clone, Copy)]
 pub struct Job(pub(crate) &'static JobDef);
 
@@ -280,7 +290,7 @@ pub enum UniqueDef {
     Key(&'static str),
 }
 
-/// What a tick does while the last run of its schedule is active.
+/// What a tick does while the last run of its schedule is active. [`NewSchedule`](crate::NewSchedule) shows it in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overlap {
     /// It counts as done.
@@ -289,7 +299,7 @@ pub enum Overlap {
     Allow,
 }
 
-/// What becomes of ticks that passed while no worker was up.
+/// What becomes of ticks that passed while no worker was up. [`NewSchedule`](crate::NewSchedule) shows it in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missed {
     /// Nothing.

@@ -23,9 +23,52 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// assert_eq!(parse("42").unwrap(), 42);
 /// assert!(parse("x").is_err());
 /// ```
+///
+/// A plain error is retried as the job's options say. The job can decide otherwise:
+///
+/// ```
+/// use afterhours::{JobError, Result, job};
+/// use std::time::Duration;
+///
+/// #[job]
+/// async fn fetch(status: u16) -> Result<String> {
+///     match status {
+///         200 => Ok("the page".to_owned()),
+///         404 => Err(JobError::discard("there is no such page")),
+///         429 => Err(JobError::retry_in(Duration::from_secs(60), "too many requests")),
+///         503 => Err(JobError::snooze(Duration::from_secs(600))),
+///         410 => Err(JobError::cancel("the page was taken down")),
+///         other => Err(format!("status {other}").into()),
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # use afterhours::{Client, Error, Worker};
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([fetch::JOB]).build()?.start().await?;
+///
+/// let gone = client.enqueue(fetch::prepare(410)).await?.join().await;
+/// assert!(matches!(gone, Err(Error::Cancelled { .. })));
+/// let missing = client.enqueue(fetch::prepare(404)).await?.join().await;
+/// assert!(missing.is_err_and(|error| error.failure().is_some_and(|failure| failure.attempts.len() == 1)));
+/// # worker.stop().await
+/// # }
+/// ```
 pub struct JobError(BoxError);
 
 /// The result of jobs, and of programs that start workers.
+///
+/// ```
+/// use afterhours::Result;
+///
+/// fn port(text: &str) -> Result<u16> {
+///     Ok(text.parse()?)
+/// }
+///
+/// fn main() -> Result {
+///     assert_eq!(port("8080")?, 8080);
+///     Ok(())
+/// }
+/// ```
 pub type Result<T = (), E = JobError> = std::result::Result<T, E>;
 
 impl JobError {
@@ -51,6 +94,14 @@ impl JobError {
     }
 
     /// The error as a std error, for code that wants one.
+    ///
+    /// ```
+    /// use afterhours::JobError;
+    /// use std::num::ParseIntError;
+    ///
+    /// let error = JobError::from("x".parse::<u64>().unwrap_err());
+    /// assert!(error.as_error().is::<ParseIntError>());
+    /// ```
     #[must_use]
     pub fn as_error(&self) -> &(dyn StdError + Send + Sync + 'static) {
         &*self.0

@@ -36,7 +36,7 @@ impl<T> Prepared<T> {
     /// let pending = ship::prepare(42).enqueue_with(&tx)?;
     /// tx.commit()?;
     /// let run = pending.wake();
-    /// # let _ = run;
+    /// assert_eq!(run.status().await?, afterhours::Status::Ready);
     /// # Ok(()) }
     /// ```
     ///
@@ -69,7 +69,7 @@ impl<T> Prepared<T> {
     }
 }
 
-/// A run that exists once the application's transaction is committed.
+/// A run that exists once the application's transaction is committed. [`Prepared::enqueue_with`] shows it in use.
 #[must_use = "call `wake()` after the commit; without it the run starts a little later"]
 pub struct Pending<T> {
     handle: Handle<T>,

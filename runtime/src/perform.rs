@@ -29,11 +29,24 @@ use crate::store::{Due, Inserted, Kind, NewRun, Unique};
 /// # use afterhours::{Client, job};
 /// # #[job] async fn send_email(user_id: u64, template: &str) {}
 /// # let client = Client::open_in_memory().await?;
-/// let prepared = send_email::prepare(42, "welcome").priority(20).timeout(Duration::from_secs(5)).retry(1);
+/// let prepared = send_email::prepare(42, "welcome")
+///     .queue("mail")
+///     .priority(20)
+///     .timeout(Duration::from_secs(5))
+///     .retry(1)
+///     .keep(Duration::from_secs(24 * 60 * 60))
+///     .tags(["welcome", "user-42"])
+///     .metadata("request", "r-17");
 /// let run = client.enqueue(prepared).await?; // or `.enqueue().await?` with the installed client
-/// println!("enqueued as {}", run.id());
+///
+/// let stored = client.run(run.id()).await?.ok_or("it waits")?;
+/// assert_eq!((stored.queue.as_str(), stored.priority), ("mail", 20));
+/// assert_eq!(stored.tags, ["welcome", "user-42"]);
+/// assert_eq!(stored.metadata["request"], "r-17");
 /// # Ok(()) }
 /// ```
+///
+/// The delay between attempts is set as [`Backoff`] shows.
 #[must_use = "a prepared run does nothing until it is enqueued"]
 pub struct Prepared<T> {
     job: &'static JobDef,
@@ -103,56 +116,58 @@ impl<T> Prepared<T> {
         }
     }
 
-    /// The lane it waits in.
+    /// The lane it waits in, in at most 1024 bytes. Default: the job's, else `default`.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = Some(Cow::Owned(queue.into()));
         self
     }
 
-    /// Higher goes first.
+    /// Higher goes first. Default: the job's, else 10.
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = Some(priority);
         self
     }
 
-    /// The longest attempt; to the millisecond.
+    /// The longest attempt; to the millisecond. Default: the job's, else 120 s, and 30 s for a job with a schedule.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout_ms = Some(option_millis(timeout));
         self
     }
 
-    /// How many further attempts follow a failed one.
+    /// How many further attempts follow a failed one. Default: the job's, else 5, and none for a job with a schedule.
     pub fn retry(mut self, retry: u32) -> Self {
         self.options.retry = Some(retry);
         self
     }
 
-    /// The base of the delay between attempts; to the millisecond.
+    /// The base of the delay between attempts; to the millisecond. Default: the job's, else 10 s.
     pub fn retry_delay(mut self, delay: Duration) -> Self {
         self.options.retry_delay_ms = Some(option_millis(delay));
         self
     }
 
-    /// How the delay between attempts grows.
+    /// How the delay between attempts grows. Default: the job's, else [`Backoff::Exponential`].
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.options.backoff = Some(backoff);
         self
     }
 
     /// How much chance lengthens the delay between attempts, from 0.0 (none) to 1.0 (at most double).
-    /// Other values count as not set.
+    /// Other values count as not set. Default: the job's, else 0.5 for [`Backoff::Exponential`], and 0.0 for the
+    /// others.
     pub fn jitter(mut self, jitter: f64) -> Self {
         self.options.jitter = Some(jitter);
         self
     }
 
-    /// How long the run stays once it is finished; zero deletes it at once.
+    /// How long the run stays once it is finished, to the millisecond; zero deletes it at once. Default: the job's,
+    /// else 1 hour, and 7 days if it failed.
     pub fn keep(mut self, keep: Duration) -> Self {
         self.options.keep_ms = Some(option_millis(keep));
         self
     }
 
-    /// Words to find it by.
+    /// Words to find it by: see [`RunFilter::tag`](crate::RunFilter::tag). Default: none.
     pub fn tags(mut self, tags: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.options.tags = tags.into_iter().map(Into::into).collect();
         self
@@ -187,24 +202,64 @@ impl<T> Prepared<T> {
 
     /// Keeps twins out for this long after it is enqueued, also when it has ended before; to the millisecond. Twins
     /// are runs with the same key, or with the same arguments if neither the call site nor the job names a key.
+    /// Default: the job's; without one, only [`unique`](Self::unique) keeps twins out.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job};
+    /// # use std::time::Duration;
+    /// # #[job] async fn send_email(user_id: u64, template: &str) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let daily = || send_email::prepare(42, "digest").unique_for(Duration::from_secs(24 * 60 * 60));
+    /// let first = client.enqueue(daily()).await?;
+    /// first.cancel().await?;
+    /// assert!(client.enqueue(daily()).await?.is_duplicate());
+    /// # Ok(()) }
+    /// ```
     pub fn unique_for(mut self, period: Duration) -> Self {
         self.unique_for = Some(period);
         self
     }
 
-    /// Starts it when this much time has passed, whatever happens to the wall clock meanwhile.
+    /// Starts it when this much time has passed, to the millisecond, whatever happens to the wall clock meanwhile.
+    /// [`Status`](crate::Status) shows it in use.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.when = When::In(delay);
         self
     }
 
-    /// Starts it when the wall clock shows this time.
+    /// Starts it when the wall clock shows this time, to the millisecond.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Status, job};
+    /// # use std::time::{Duration, SystemTime};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let tomorrow = SystemTime::now() + Duration::from_secs(24 * 60 * 60); // or a `chrono::DateTime`
+    /// let run = client.enqueue(send_email::prepare(42).at(tomorrow)).await?;
+    /// assert!(matches!(run.status().await?, Status::Scheduled { .. }));
+    /// # Ok(()) }
+    /// ```
     pub fn at(mut self, when: impl Into<SystemTime>) -> Self {
         self.when = When::At(when.into());
         self
     }
 
     /// Enqueues it with the client of the attempt around the caller, else with the installed one.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # Client::open_in_memory().await?.install()?;
+    /// let run = send_email::prepare(42).priority(20).enqueue().await?;
+    /// assert!(!run.status().await?.is_finished());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When it is awaited: [`Error::NoClient`] if there is neither; else as [`Client::enqueue`].
     pub fn enqueue(self) -> Perform<T> {
         let job = self.job;
         let enqueued = current_client().and_then(|client| {
@@ -216,8 +271,21 @@ impl<T> Prepared<T> {
 
     /// As [`Prepared::enqueue`], for plain `fn` code: waits on this thread until the run is stored.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Error, Handle, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # Client::open_in_memory().await?.install()?;
+    /// fn sign_up(user_id: u64) -> Result<Handle<()>, Error> {
+    ///     send_email::prepare(user_id).enqueue_blocking()
+    /// }
+    /// let run = tokio::task::spawn_blocking(|| sign_up(42)).await??;
+    /// assert!(!run.is_duplicate());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
-    /// As [`Perform`].
+    /// As [`Prepared::enqueue`].
     pub fn enqueue_blocking(self) -> Result<Handle<T>, Error> {
         let client = current_client()?;
         let job = self.job;
@@ -331,7 +399,7 @@ impl<T> fmt::Debug for Prepared<T> {
 }
 
 impl Client {
-    /// Enqueues a prepared run in this client's store.
+    /// Enqueues a prepared run in this client's store. [`Client`] and [`Prepared`] show it in use.
     ///
     /// # Errors
     /// If the arguments cannot be stored, [`Error::TooLarge`] if they or what was set are too large, or if the store
@@ -381,6 +449,18 @@ impl Client {
 /// `Ok` means that the run is stored and will be executed. `Err` before anything was sent to the store (no client,
 /// arguments that cannot be stored) means that it is not. Dropping the future half-way, or an error with
 /// [`Error::is_unknown`], leaves it open.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, job};
+/// # #[job] async fn greet(name: &str) {}
+/// # let client = Client::open_in_memory().await?;
+/// let name = String::from("Ada");
+/// let stored = tokio::spawn(client.enqueue(greet::prepare(&name))); // it borrows nothing
+/// let run = stored.await??;
+/// assert!(!run.is_duplicate());
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is enqueued until this is awaited"]
 pub struct Perform<T> {
     job: &'static JobDef,

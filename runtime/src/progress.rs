@@ -5,6 +5,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// How far a run has come, by its own count: see [`Context::progress`](crate::Context::progress).
+///
+/// ```
+/// use afterhours::{Context, Result, job};
+/// use std::time::Duration;
+///
+/// #[job]
+/// async fn import(ctx: &Context) -> Result {
+///     ctx.progress(1, 3); // one line of three
+///     ctx.cancelled().await;
+///     Err("told to end".into())
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # use afterhours::{Client, Worker};
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([import::JOB]).build()?.start().await?;
+///
+/// let run = client.enqueue(import::prepare()).await?;
+/// let progress = loop {
+///     match run.progress().await? {
+///         Some(progress) => break progress,
+///         None => tokio::time::sleep(Duration::from_millis(50)).await,
+///     }
+/// };
+/// assert_eq!((progress.done, progress.total), (1, 3));
+/// # run.cancel().await?;
+/// # worker.stop().await
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {

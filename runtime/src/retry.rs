@@ -2,7 +2,24 @@
 
 use std::time::Duration;
 
-/// How the delay between attempts grows.
+/// How the delay between attempts grows: to a day at most, jitter apart.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// use afterhours::{Backoff, job};
+/// # use afterhours::Client;
+/// # use std::time::Duration;
+///
+/// #[job(retry = 3, retry_delay = 10, backoff = "linear")] // after 10 s, 20 s and 30 s
+/// async fn sync(user_id: u64) {}
+///
+/// # let client = Client::open_in_memory().await?;
+/// let each_minute = sync::prepare(42).retry_delay(Duration::from_secs(60)).backoff(Backoff::Fixed).jitter(0.0);
+/// let run = client.enqueue(each_minute).await?;
+/// assert_eq!(Backoff::default(), Backoff::Exponential); // 10 s, 20 s, 40 s
+/// # let _ = run;
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum Backoff {
     /// The base delay each time.

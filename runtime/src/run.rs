@@ -41,6 +41,11 @@ impl FromSql for RunId {
 }
 
 /// The text is no run id.
+///
+/// ```
+/// let error = "-1".parse::<afterhours::RunId>().unwrap_err();
+/// assert_eq!(error.to_string(), "`-1` is no run id: a whole number above 0 is expected");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no run id: a whole number above 0 is expected")]
 pub struct ParseRunIdError(String);
@@ -57,6 +62,20 @@ impl FromStr for RunId {
 }
 
 /// Where a run stands in its life, as [`Handle::status`](crate::Handle::status) tells it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Status, job};
+/// # use std::time::{Duration, SystemTime};
+/// # #[job] async fn send_email(user_id: u64) {}
+/// # let client = Client::open_in_memory().await?;
+/// let run = client.enqueue(send_email::prepare(42).delay(Duration::from_secs(60))).await?;
+/// match run.status().await? {
+///     Status::Scheduled { due } => assert!(due > SystemTime::now()),
+///     other => panic!("it waits for its time, and is {other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Status {
@@ -111,7 +130,7 @@ impl Status {
     }
 }
 
-/// How an attempt ended that did not succeed.
+/// How an attempt ended that did not succeed. [`Failure`] shows it in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AttemptOutcome {
@@ -127,6 +146,10 @@ pub enum AttemptOutcome {
 
 impl AttemptOutcome {
     /// The word for it in texts and labels.
+    ///
+    /// ```
+    /// assert_eq!(afterhours::AttemptOutcome::WorkerLost.as_str(), "worker lost");
+    /// ```
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -156,7 +179,7 @@ impl AttemptOutcome {
     }
 }
 
-/// One attempt that did not succeed.
+/// One attempt that did not succeed. [`Failure`] shows it in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttemptRecord {
@@ -173,6 +196,25 @@ pub struct AttemptRecord {
 }
 
 /// A run that failed for good, with all it tried.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{AttemptOutcome, Client, Result, Worker, job};
+/// #[job(retry = 1, retry_delay = "10ms")]
+/// async fn import(path: &str) -> Result {
+///     Err(format!("there is no {path}").into())
+/// }
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([import::JOB]).build()?.start().await?;
+///
+/// let error = client.enqueue(import::prepare("a.csv")).await?.join().await.unwrap_err();
+/// let failure = error.failure().ok_or("it has failed for good")?;
+/// assert_eq!(failure.error, "there is no a.csv");
+/// assert_eq!(failure.attempts.len(), 2);
+/// assert_eq!(failure.attempts[0].outcome, AttemptOutcome::Error);
+/// # worker.stop().await
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
@@ -212,7 +254,8 @@ pub(crate) const DISCARDED: &str = "discarded by a caller";
 
 // The numbers are what the store writes in the column `state`, but for `Running`: such a run is stored as ready, and has
 // a row in the table of those that are running. Indexes name these numbers, so they never change.
-/// Where a run stands in its life, without what [`Status`] has to say about it.
+/// Where a run stands in its life, without what [`Status`] has to say about it. [`RunFilter`](crate::RunFilter) and
+/// [`Run`](crate::Run) show it in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Waits for a worker.

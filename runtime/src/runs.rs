@@ -100,6 +100,21 @@ impl Default for RunFilter {
 }
 
 /// Where a page of runs ends. Its text can go into a link.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, RunFilter, job};
+/// # #[job] async fn send_email(user_id: u64) {}
+/// # let client = Client::open_in_memory().await?;
+/// client.enqueue_all([1, 2, 3].map(|user| send_email::prepare(user))).await?;
+///
+/// let filter = RunFilter::new().limit(2);
+/// let page = client.runs(filter.clone()).await?;
+/// let link = page.next.ok_or("there are more")?.to_string();
+/// let rest = client.runs(filter.after(link.parse()?)).await?;
+/// assert_eq!((page.runs.len(), rest.runs.len()), (2, 1));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor([i64; 4]);
 
@@ -111,6 +126,11 @@ impl fmt::Display for Cursor {
 }
 
 /// The text is no cursor.
+///
+/// ```
+/// let error = "x".parse::<afterhours::Cursor>().unwrap_err();
+/// assert_eq!(error.to_string(), "`x` is no place in a list of runs: take the `next` of a page");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no place in a list of runs: take the `next` of a page")]
 pub struct ParseCursorError(String);
@@ -127,7 +147,7 @@ impl FromStr for Cursor {
     }
 }
 
-/// Some of the runs that a filter lets through.
+/// Some of the runs that a filter lets through, from [`Client::runs`]. [`Cursor`] shows it in use.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RunPage {
@@ -138,7 +158,20 @@ pub struct RunPage {
     pub next: Option<Cursor>,
 }
 
-/// A run as it stands in the store.
+/// A run as it stands in the store, from [`Client::runs`] or [`Client::run`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, RunState, job};
+/// # #[job(queue = "mail")] async fn send_email(user_id: u64, template: &str) {}
+/// # let client = Client::open_in_memory().await?;
+/// let id = client.enqueue(send_email::prepare(42, "welcome")).await?.id();
+///
+/// let run = client.run(id).await?.ok_or("it waits")?;
+/// assert_eq!((run.queue.as_str(), run.state, run.attempts), ("mail", RunState::Ready, 0));
+/// assert_eq!(run.arguments.as_deref(), Some("user_id: 42, template: \"welcome\""));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Run {
@@ -243,7 +276,7 @@ impl Client {
         })
     }
 
-    /// One run, if it is still there. [`Client::history`] has its attempts.
+    /// One run, if it is still there. [`Client::history`] has its attempts, and [`Run`] shows it in use.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -256,7 +289,20 @@ impl Client {
         Ok(row.map(|row| Run::new(row, &linked_by_name())))
     }
 
-    /// The attempts of a run that did not succeed, the oldest first: the latest 100 of them.
+    /// The attempts of a run that did not succeed, the oldest first: the latest 100 of them. There are none of a run
+    /// that is gone.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let run = client.enqueue(send_email::prepare(42)).await?;
+    /// for attempt in client.history(run.id()).await? {
+    ///     println!("attempt {}: {}, {}", attempt.attempt, attempt.outcome.as_str(), attempt.error);
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If the store cannot be read.

@@ -10,7 +10,7 @@ use crate::metrics;
 use crate::store::Overview;
 use crate::store::sqlite::overview::overview;
 
-/// A look at the store, from [`Client::stats`].
+/// A look at the store, from [`Client::stats`], which shows it in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -43,6 +43,17 @@ pub struct Stats {
 }
 
 /// A queue, from [`Client::stats`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, job};
+/// # #[job(queue = "mail")] async fn send_email(user_id: u64) {}
+/// # let client = Client::open_in_memory().await?;
+/// client.enqueue(send_email::prepare(42)).await?;
+/// let queue = &client.stats().await?.queues[0];
+/// assert_eq!((queue.name.as_str(), queue.ready, queue.running), ("mail", 1, 0));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {

@@ -193,7 +193,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// Stored bytes that do not fit this build.
+/// Stored bytes that do not fit this build: what [`OldArgs::decode`](crate::OldArgs::decode) fails with. It says what
+/// does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError(String);
 
