@@ -164,7 +164,7 @@ impl ClientBuilder {
 
     /// How many runs of a queue may wait for a worker. From the upper number on the queue is full, until so few are left as
     /// the lower one says: meanwhile enqueueing there waits, and then fails with [`Error::QueueFull`]. So a service that is
-    /// flooded says no, instead of collecting what it can never do.
+    /// flooded says no, instead of collecting what it can never do. Default: no limit.
     ///
     /// It holds for what is enqueued with this client to start at once: not for what waits for its time, nor for schedules.
     /// A client counts ten times a second, so what others enqueue meanwhile can come on top. A batch comes in as a whole

@@ -20,6 +20,17 @@ mod armed {
     const VARIABLE: &str = "AFTERHOURS_FAILPOINT";
 
     /// All there are. `in-…` are inside of a transaction, whose first change is made.
+    ///
+    /// ```
+    /// use afterhours::testing::STEPS;
+    ///
+    /// for step in STEPS {
+    ///     // As `AFTERHOURS_FAILPOINT=after-claim:exit` in the environment of the process that is to end there.
+    ///     let environment = ("AFTERHOURS_FAILPOINT", format!("{step}:exit"));
+    /// #   assert!(environment.1.ends_with(":exit"));
+    /// }
+    /// assert!(STEPS.contains(&"after-claim"));
+    /// ```
     pub const STEPS: [&str; 18] = [
         "in-migration",
         "in-insert",

@@ -17,6 +17,26 @@ use super::{Millis, duration_millis, to_millis};
 /// clock.advance(Duration::from_secs(60));
 /// clock.set_wall(SystemTime::UNIX_EPOCH); // somebody sets the wall clock back
 /// ```
+///
+/// As the clock of a store, it lets what was delayed start:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Status, Worker, job, testing::ManualClock};
+/// # use std::{sync::Arc, time::{Duration, SystemTime}};
+/// # #[job] async fn send_email(user_id: u64) {}
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("jobs.db");
+/// let clock = ManualClock::starting_at(SystemTime::now());
+/// let client = Client::builder(path).clock(Arc::clone(&clock)).open().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([send_email::JOB]).build()?.start().await?;
+/// let run = client.enqueue(send_email::prepare(42).delay(Duration::from_secs(3600))).await?;
+/// assert!(matches!(run.status().await?, Status::Scheduled { .. }));
+/// clock.advance(Duration::from_secs(3600));
+/// run.join().await?;
+/// # worker.stop().await
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ManualClock(watch::Sender<Reading>);
 
@@ -27,14 +47,14 @@ pub(super) struct Reading {
 }
 
 impl ManualClock {
-    /// A clock that shows `wall` until it is moved.
+    /// A clock that shows `wall`, to the millisecond, until it is moved.
     #[must_use]
     pub fn starting_at(wall: SystemTime) -> Arc<Self> {
         let wall = to_millis(wall);
         Arc::new(Self(watch::Sender::new(Reading { wall, boot: 0 })))
     }
 
-    /// Lets time pass on both clocks.
+    /// Lets time pass on both clocks, to the millisecond.
     pub fn advance(&self, duration: Duration) {
         let step = duration_millis(duration);
         self.0.send_modify(|reading| {

@@ -72,6 +72,25 @@ impl Client {
 }
 
 /// A schedule that is about to be added, by [`Client::schedule`]: set what differs, then await it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// use afterhours::schedule::Every;
+/// use afterhours::{Missed, Overlap};
+/// # use afterhours::{Client, job};
+/// # use std::time::Duration;
+/// # #[job] async fn sync(shop: u64) {}
+/// # let client = Client::open_in_memory().await?;
+/// client
+///     .schedule("sync of 42", Every::parse("1h")?, sync::prepare(42))
+///     .overlap(Overlap::Allow)
+///     .missed(Missed::RunAll)
+///     .missed_limit(24)
+///     .missed_window(Duration::from_secs(2 * 24 * 60 * 60))
+///     .await?;
+/// assert_eq!(client.schedules().await?[0].rule, "every 1h");
+/// # Ok(()) }
+/// ```
 #[must_use = "nothing is stored until this is awaited"]
 pub struct NewSchedule {
     client: Client,

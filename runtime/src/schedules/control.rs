@@ -14,6 +14,15 @@ impl Client {
     /// All schedules of this store, by name: those of attributes since a worker that has them was first started, and
     /// those that were [added](Client::schedule).
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # let client = afterhours::Client::open_in_memory().await?;
+    /// for schedule in client.schedules().await? {
+    ///     println!("{} ({}), {} missed: {:?}", schedule.name, schedule.rule, schedule.missed, schedule.next);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If the store cannot be read.
     pub async fn schedules(&self) -> Result<Vec<Schedule>, Error> {
@@ -29,6 +38,19 @@ impl Client {
     /// Lets the ticks of a schedule pass without a run, on all workers, until it is [resumed](Client::resume_schedule).
     /// Twice is fine. What is enqueued already is not touched.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, ScheduleState, job, schedule::Every};
+    /// # #[job] async fn sync(shop: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// client.schedule("sync of 42", Every::parse("1h")?, sync::prepare(42)).await?;
+    /// client.pause_schedule("sync of 42").await?;
+    /// assert_eq!(client.schedules().await?[0].state, ScheduleState::Paused);
+    /// client.resume_schedule("sync of 42").await?;
+    /// assert_eq!(client.schedules().await?[0].state, ScheduleState::Active);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoSchedule`] if there is none of this name.
     pub async fn pause_schedule(&self, name: &str) -> Result<(), Error> {
@@ -36,7 +58,7 @@ impl Client {
     }
 
     /// Lets a schedule go on from its next tick. Those that have passed while it was paused are not made up for,
-    /// whatever `missed` says.
+    /// whatever `missed` says. [`Client::pause_schedule`] shows it in use.
     ///
     /// # Errors
     /// [`Error::NoSchedule`] if there is none of this name.
@@ -64,6 +86,17 @@ impl Client {
     /// this run is active is skipped, unless the schedule allows them to overlap. If a twin of the run is active, it is
     /// the twin's id that comes back.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job, schedule::Every};
+    /// # #[job] async fn sync(shop: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// client.schedule("sync of 42", Every::parse("1h")?, sync::prepare(42)).await?;
+    /// let id = client.run_schedule("sync of 42").await?;
+    /// assert_eq!(client.schedules().await?[0].last_run, Some(id));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoSchedule`] if there is none of this name; else as [`Client::enqueue`].
     pub async fn run_schedule(&self, name: &str) -> Result<RunId, Error> {
@@ -77,6 +110,17 @@ impl Client {
     }
 
     /// Removes a schedule. Runs that it has enqueued stay.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, job, schedule::Every};
+    /// # #[job] async fn sync(shop: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// client.schedule("sync of 42", Every::parse("1h")?, sync::prepare(42)).await?;
+    /// client.unschedule("sync of 42").await?;
+    /// assert!(client.schedules().await?.is_empty());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::NoSchedule`] if there is none of this name, [`Error::Schedule`] if a job of this program says it:

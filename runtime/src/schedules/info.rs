@@ -10,7 +10,8 @@ use crate::run::{RunId, Status};
 use crate::store::{ScheduleView, StoredRule};
 use crate::ticks::Ticks;
 
-/// A schedule of the store, as [`Client::schedules`](crate::Client::schedules) shows it.
+/// A schedule of the store, as [`Client::schedules`](crate::Client::schedules) shows it. The example of
+/// [`Client::schedule`](crate::Client::schedule) looks at one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Schedule {
@@ -41,7 +42,7 @@ pub struct Schedule {
     pub next: Vec<SystemTime>,
 }
 
-/// Whether a schedule ticks.
+/// Whether a schedule ticks. [`Client::pause_schedule`](crate::Client::pause_schedule) shows it in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ScheduleState {

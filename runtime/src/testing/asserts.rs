@@ -44,6 +44,17 @@ macro_rules! assert_enqueued {
 }
 
 /// Fails if such a run waits; see [`assert_enqueued!`](crate::assert_enqueued).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{job, refute_enqueued, testing::Sandbox};
+/// # #[job] async fn send_email(user_id: u64) {}
+/// let sandbox = Sandbox::open().await?;
+/// send_email::perform_async(42).await?;
+/// sandbox.drain().await?;
+/// refute_enqueued!(send_email); // any more
+/// # Ok(()) }
+/// ```
 #[macro_export]
 macro_rules! refute_enqueued {
     ($($job:ident)::+ ( $($argument:expr),* $(,)? ) $(, $key:ident = $value:tt)* $(,)?) => {

@@ -60,6 +60,19 @@ pub struct Sandbox {
 }
 
 /// An attempt that [`Sandbox::drain`] or [`Sandbox::advance`] has executed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{job, testing::{Outcome, Sandbox}};
+/// # #[job(queue = "mail")] async fn send_email(user_id: u64) {}
+/// let sandbox = Sandbox::open().await?;
+/// let run = send_email::perform_async(42).await?;
+///
+/// let attempt = &sandbox.drain().await?[0];
+/// assert_eq!((attempt.id, attempt.attempt), (run.id(), 1));
+/// assert_eq!((attempt.queue.as_str(), &attempt.outcome), ("mail", &Outcome::Done));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Executed {
@@ -75,7 +88,7 @@ pub struct Executed {
     pub outcome: Outcome,
 }
 
-/// What came of an attempt.
+/// What came of an attempt. [`Sandbox`] and [`Executed`] show it in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -121,12 +134,23 @@ impl Sandbox {
         Self::builder().open().await
     }
 
-    /// Settings for a sandbox.
+    /// Settings for a sandbox. [`SandboxBuilder`] shows them in use.
     pub fn builder() -> SandboxBuilder {
         SandboxBuilder::default()
     }
 
     /// The client of the sandbox's store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{job, testing::Sandbox};
+    /// # #[job] async fn double(n: u64) -> afterhours::Result<u64> { Ok(n * 2) }
+    /// let sandbox = Sandbox::open().await?;
+    /// let run = sandbox.client().enqueue(double::prepare(21)).await?;
+    /// sandbox.drain().await?;
+    /// assert_eq!(run.join().await?, 42);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -140,6 +164,18 @@ impl Sandbox {
     }
 
     /// What the wall clock shows.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{job, testing::Sandbox};
+    /// # use std::time::Duration;
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// let sandbox = Sandbox::open().await?;
+    /// let before = sandbox.now();
+    /// sandbox.advance(Duration::from_secs(3600)).await?;
+    /// assert_eq!(sandbox.now(), before + Duration::from_secs(3600));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn now(&self) -> SystemTime {
         from_millis(self.clock.wall())
@@ -158,7 +194,8 @@ impl Sandbox {
         Ok(executed(self.inline.drain().await?))
     }
 
-    /// Lets time pass, and executes on the way what becomes due: delays, retries, ticks of schedules, each at its moment.
+    /// Lets time pass, to the millisecond, and executes on the way what becomes due: delays, retries, ticks of
+    /// schedules, each at its moment.
     ///
     /// # Errors
     /// As [`Sandbox::drain`].
@@ -166,7 +203,7 @@ impl Sandbox {
         Ok(executed(self.inline.advance(time).await?))
     }
 
-    /// As [`Sandbox::drain`], in a plain `#[test]`.
+    /// As [`Sandbox::drain`], in a plain `#[test]`. [`SandboxBuilder::open_blocking`] shows it in use.
     ///
     /// # Errors
     /// As [`Sandbox::drain`], or if the sandbox was not opened with [`SandboxBuilder::open_blocking`].
@@ -174,7 +211,7 @@ impl Sandbox {
         self.runtime()?.block_on(self.drain())
     }
 
-    /// As [`Sandbox::advance`], in a plain `#[test]`.
+    /// As [`Sandbox::advance`], in a plain `#[test]`. [`SandboxBuilder::open_blocking`] shows it in use.
     ///
     /// # Errors
     /// As [`Sandbox::drain_blocking`].
@@ -182,12 +219,24 @@ impl Sandbox {
         self.runtime()?.block_on(self.advance(time))
     }
 
-    /// Lets the next attempts of a job fail with this error, without executing it.
+    /// Lets the next attempts of a job fail with this error, without executing it. [`Sandbox`] shows it in use.
     pub fn fail_next(&self, job: Job, attempts: u32, error: impl Into<String>) {
         self.failures.set(job.name(), attempts, error.into());
     }
 
     /// The runs that wait, in the order in which they were enqueued.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{job, testing::Sandbox};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// let sandbox = Sandbox::open().await?;
+    /// send_email::perform_async(42).await?;
+    /// let waiting = sandbox.enqueued()?;
+    /// assert_eq!(waiting.len(), 1);
+    /// assert_eq!(waiting[0].arguments.as_deref(), Some("user_id: 42"));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If the store fails.
@@ -311,13 +360,23 @@ impl SandboxBuilder {
         self.shared(Arc::new(state))
     }
 
-    /// Provides a state, as [`WorkerBuilder::shared`](crate::WorkerBuilder::shared) does.
+    /// Provides a state, as [`WorkerBuilder::shared`](crate::WorkerBuilder::shared) does, which shows it in use.
     pub fn shared<T: ?Sized + Send + Sync + 'static>(mut self, state: Arc<T>) -> Self {
         self.states.add(state);
         self
     }
 
-    /// What the wall clock shows at first. Default: 2026-01-01 00:00:00 UTC.
+    /// What the wall clock shows at first, to the millisecond. Default: 2026-01-01 00:00:00 UTC.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{job, testing::Sandbox};
+    /// # use std::time::SystemTime;
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// let sandbox = Sandbox::builder().starting_at(SystemTime::UNIX_EPOCH).open().await?;
+    /// assert_eq!(sandbox.now(), SystemTime::UNIX_EPOCH);
+    /// # Ok(()) }
+    /// ```
     pub fn starting_at(mut self, time: impl Into<SystemTime>) -> Self {
         self.starts_at = time.into();
         self
@@ -333,12 +392,36 @@ impl SandboxBuilder {
     /// Executes what is due as soon as something is enqueued, before `perform_*` returns. Runs that an attempt enqueues
     /// follow when the attempt has ended or waits for one of them. Default: no. What is enqueued with
     /// `enqueue_blocking` or `enqueue_with` waits for [`Sandbox::drain`] all the same.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{job, testing::Sandbox};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// let sandbox = Sandbox::builder().inline().open().await?;
+    /// let run = send_email::perform_async(42).await?;
+    /// assert!(run.status().await?.is_finished());
+    /// # Ok(()) }
+    /// ```
     pub fn inline(mut self) -> Self {
         self.is_inline = true;
         self
     }
 
     /// Adds a hook, as [`ClientBuilder::hook`](crate::ClientBuilder::hook) does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Enqueue, Hook, job, testing::Sandbox};
+    /// # struct Tenant;
+    /// # impl Hook for Tenant {
+    /// #     fn enqueue(&self, run: &mut Enqueue<'_>) { run.set("tenant", "acme"); }
+    /// # }
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// let sandbox = Sandbox::builder().hook(Tenant).open().await?;
+    /// send_email::perform_async(42).await?;
+    /// assert_eq!(sandbox.enqueued()?[0].metadata["tenant"], "acme");
+    /// # Ok(()) }
+    /// ```
     pub fn hook(mut self, hook: impl Hook) -> Self {
         self.hooks.add(hook);
         self
@@ -373,6 +456,19 @@ impl SandboxBuilder {
     }
 
     /// Opens a sandbox for a plain `#[test]`.
+    ///
+    /// ```
+    /// # fn main() -> afterhours::Result {
+    /// # use afterhours::{job, testing::Sandbox};
+    /// # use std::time::Duration;
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// let sandbox = Sandbox::builder().open_blocking()?;
+    /// send_email::prepare(42).enqueue_blocking()?;
+    /// send_email::prepare(43).delay(Duration::from_secs(60)).enqueue_blocking()?;
+    /// assert_eq!(sandbox.drain_blocking()?.len(), 1);
+    /// assert_eq!(sandbox.advance_blocking(Duration::from_secs(60))?.len(), 1);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`SandboxBuilder::open`], or if no runtime can be made.

@@ -34,6 +34,7 @@ use crate::states::States;
 /// let worker = Worker::builder(client)
 ///     .queues(["mail", "default"])
 ///     .concurrency(16)
+///     .jobs([send_email::JOB])
 ///     .state(Mailer)
 ///     .shutdown_grace(Duration::from_secs(30))
 ///     .build()?;
@@ -104,13 +105,25 @@ impl WorkerBuilder {
         self
     }
 
-    /// No runs at all: this worker only fires schedules.
+    /// No runs at all: this worker only fires schedules. Default: all queues.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Worker, job};
+    /// #[job(every = 60)]
+    /// async fn sync_products() {}
+    ///
+    /// # let client = Client::open_in_memory().await?;
+    /// let ticker = Worker::builder(client).jobs([sync_products::JOB]).no_queues().build()?.start().await?;
+    /// ticker.stop().await
+    /// # }
+    /// ```
     pub fn no_queues(mut self) -> Self {
         self.lanes = Lanes::Only(Vec::new());
         self
     }
 
-    /// How many attempts run at the same time. Default: 64.
+    /// How many attempts run at the same time, at least 1. Default: 64.
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
         self
@@ -119,6 +132,17 @@ impl WorkerBuilder {
     /// This is worker `index` of `total`, from 1. Default: `AFTERHOURS_WORKER` (such as `2/4`), else 1 of 1.
     /// Each schedule has one worker that fires it, by the crc32 of the job's name; the others follow within a second
     /// if that one is gone. Runs are shared by all workers in any case.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Error, Worker, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let worker = |index| Worker::builder(client.clone()).jobs([send_email::JOB]).index(index, 4).build();
+    /// assert!(worker(4).is_ok());
+    /// assert!(matches!(worker(5), Err(Error::Setting { .. })));
+    /// # Ok(()) }
+    /// ```
     pub fn index(mut self, index: u32, total: u32) -> Self {
         self.index = Some((index, total));
         self
@@ -130,12 +154,28 @@ impl WorkerBuilder {
         self
     }
 
-    /// Provides the state for jobs that ask for `#[state] x: &T`.
+    /// Provides the state for jobs that ask for `#[state] x: &T`. A second one of the same type replaces the first.
     pub fn state<T: Send + Sync + 'static>(self, state: T) -> Self {
         self.shared(Arc::new(state))
     }
 
     /// As [`WorkerBuilder::state`], for what is shared already and for traits: `.shared::<dyn Mail>(mailer)`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Worker, job};
+    /// # use std::sync::Arc;
+    /// trait Mail: Send + Sync {}
+    /// struct Smtp;
+    /// impl Mail for Smtp {}
+    ///
+    /// #[job]
+    /// async fn send_email(#[state] _mail: &dyn Mail, user_id: u64) {}
+    ///
+    /// # let client = Client::open_in_memory().await?;
+    /// let worker = Worker::builder(client).jobs([send_email::JOB]).shared::<dyn Mail>(Arc::new(Smtp)).build()?;
+    /// # Ok(()) }
+    /// ```
     pub fn shared<T: ?Sized + Send + Sync + 'static>(mut self, state: Arc<T>) -> Self {
         self.states.add(state);
         self
@@ -148,6 +188,25 @@ impl WorkerBuilder {
     }
 
     /// The first ticks of `every` jobs are spread by chance over this time. Default: the interval, at most 5 s.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Worker, job};
+    /// # use std::time::Duration;
+    /// # let (ticked, mut ticks) = tokio::sync::mpsc::unbounded_channel::<()>();
+    /// # type Ticked = tokio::sync::mpsc::UnboundedSender<()>;
+    /// #[job(every = "1h")]
+    /// async fn sync_products(#[state] ticked: &Ticked) {
+    ///     let _ = ticked.send(());
+    /// }
+    ///
+    /// # let client = Client::open_in_memory().await?;
+    /// let builder = Worker::builder(client).jobs([sync_products::JOB]).state(ticked);
+    /// let worker = builder.startup_jitter(Duration::ZERO).build()?.start().await?;
+    /// assert_eq!(ticks.recv().await, Some(())); // at once
+    /// worker.stop().await
+    /// # }
+    /// ```
     pub fn startup_jitter(mut self, jitter: Duration) -> Self {
         self.startup_jitter = Some(jitter);
         self
@@ -178,7 +237,30 @@ impl WorkerBuilder {
         self
     }
 
-    /// The clock of a worker without a store, for tests; any other has its client's.
+    /// The clock of a worker without a store, for tests; any other has its client's. Default: the system's.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Worker, job, testing::ManualClock};
+    /// # use std::sync::Arc;
+    /// # use std::time::{Duration, SystemTime};
+    /// # let (ticked, mut ticks) = tokio::sync::mpsc::unbounded_channel::<()>();
+    /// # type Ticked = tokio::sync::mpsc::UnboundedSender<()>;
+    /// #[job(cron = "@daily")]
+    /// async fn report(#[state] ticked: &Ticked) {
+    ///     let _ = ticked.send(());
+    /// }
+    ///
+    /// let clock = ManualClock::starting_at(SystemTime::UNIX_EPOCH);
+    /// let builder = Worker::schedules_only().jobs([report::JOB]).state(ticked);
+    /// let worker = builder.clock(Arc::clone(&clock)).build()?.start().await?;
+    /// while ticks.try_recv().is_err() {
+    ///     clock.advance(Duration::from_secs(60 * 60)); // a day in no time
+    ///     tokio::time::sleep(Duration::from_millis(5)).await;
+    /// }
+    /// worker.stop().await
+    /// # }
+    /// ```
     #[cfg(feature = "testing")]
     pub fn clock(mut self, clock: Arc<crate::clock::ManualClock>) -> Self {
         if let Base::Schedules(own) = &mut self.base {
@@ -198,6 +280,17 @@ impl WorkerBuilder {
     }
 
     /// Checks everything that can be checked before the worker starts.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Error, Worker, job};
+    /// # struct Mailer;
+    /// # #[job] async fn send_email(#[state] _mailer: &Mailer, user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let without_mailer = Worker::builder(client).jobs([send_email::JOB]).build();
+    /// assert!(matches!(without_mailer, Err(Error::MissingState { .. })));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// If no job is linked in, two jobs have one name, a state is missing for a job this worker can run, a schedule

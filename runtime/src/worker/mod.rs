@@ -52,7 +52,7 @@ use shutdown::Rest;
 pub struct Worker(Plan);
 
 impl Worker {
-    /// A worker for the runs in this client's store.
+    /// A worker for the runs in this client's store. [`WorkerBuilder`] shows its settings.
     pub fn builder(client: Client) -> WorkerBuilder {
         WorkerBuilder::new(client)
     }
@@ -93,6 +93,16 @@ impl Worker {
 
     /// Runs until `end` is ready, then stops as [`RunningWorker::stop`] does.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # use afterhours::{Client, Worker, job};
+    /// # #[job] async fn send_email(user_id: u64) {}
+    /// # let client = Client::open_in_memory().await?;
+    /// let run = client.enqueue(send_email::prepare(42)).await?;
+    /// Worker::builder(client).jobs([send_email::JOB]).build()?.run_until(run.join()).await
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`Worker::start`].
     pub async fn run_until(self, end: impl Future) -> Result {
@@ -104,7 +114,8 @@ impl Worker {
         running.stop().await
     }
 
-    /// Starts in the background. The runtime must have timers and I/O, as by `enable_all()`.
+    /// Starts in the background. The runtime must have timers and I/O, as by `enable_all()`. [`RunningWorker`] shows it
+    /// in use.
     ///
     /// # Errors
     /// If the worker cannot be registered in the store, or others can write to the folder beside it in which processes
@@ -162,6 +173,17 @@ impl fmt::Debug for Worker {
 }
 
 /// A worker at work in the background. Dropping it stops it gracefully, without waiting.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+/// # use afterhours::{Client, Worker, job};
+/// # #[job] async fn double(n: u64) -> afterhours::Result<u64> { Ok(n * 2) }
+/// # let client = Client::open_in_memory().await?;
+/// let worker = Worker::builder(client.clone()).jobs([double::JOB]).build()?.start().await?;
+/// assert_eq!(client.enqueue(double::prepare(21)).await?.join().await?, 42);
+/// worker.stop().await // in a service: `worker.until_signal().await`
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping it stops the worker"]
 pub struct RunningWorker {
