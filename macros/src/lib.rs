@@ -29,15 +29,29 @@ use crate::model::Job;
 ///
 /// The function stays what it is. Beside it comes a type of the same name whose functions enqueue the job:
 ///
-/// ```text
+/// ```
+/// # use afterhours::{Client, Result, Worker, job};
+/// # use std::time::{Duration, SystemTime};
+/// # struct Mailer;
 /// #[job(queue = "mail", timeout = 30, retry = 5)]
-/// async fn send_email(#[state] mailer: &Mailer, user_id: u64, template: &str) -> Result<Receipt> { … }
+/// async fn send_email(#[state] mailer: &Mailer, user_id: u64, template: &str) -> Result<String> {
+///     // ..
+/// #   let _ = mailer;
+///     Ok(format!("{template} to {user_id}"))
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # let client = Client::open_in_memory().await?;
+/// # client.install()?;
+/// # let worker = Worker::builder(client).jobs([send_email::JOB]).state(Mailer).build()?.start().await?;
+/// # let tomorrow = SystemTime::now() + Duration::from_secs(24 * 60 * 60);
 ///
-/// let run = send_email::perform_async(42, "welcome").await?;      // now
+/// let run = send_email::perform_async(42, "welcome").await?; // now
 /// send_email::perform_in(Duration::from_secs(300), 42, "reminder").await?;
 /// send_email::perform_at(tomorrow, 42, "report").await?;
-/// let receipt = run.join().await?;                                // the function's own result
-/// send_email(&mailer, 42, "direct").await?;                       // a plain call
+/// assert_eq!(run.join().await?, "welcome to 42"); // the function's own result
+/// send_email(&Mailer, 42, "direct").await?; // a plain call
+/// # worker.stop().await
+/// # }
 /// ```
 ///
 /// # What is generated
@@ -101,7 +115,7 @@ use crate::model::Job;
 /// | `worker = 2` | the worker that fires the schedule, as long as it lives | by the job's name |
 /// | `overlap = "allow"` | what a tick does while the last run is active: `"skip"` or `"allow"` | skip |
 /// | `missed = "run_once"` | ticks that passed while no worker was up: `"skip"`, `"run_once"` for the latest, `"run_all"` for each | skip |
-/// | `missed_limit = 10` | with `"run_all"`: at most so many | no limit |
+/// | `missed_limit = 10` | with `"run_all"`: at most so many, the latest | 100 |
 /// | `missed_window = "1h"` | with `"run_once"` or `"run_all"`: at most so old | no limit |
 /// | `concurrency = 3` | at most so many running at once, over all workers | no limit |
 /// | `unique = "args"` | refuses a twin while one waits or runs: `"args"` compares the arguments, any other text is a key for all runs | not unique |
@@ -113,6 +127,94 @@ use crate::model::Job;
 /// | `accepts = "9f3c11aa"` or a list | signatures of older runs that mean the same | none |
 /// | `codec = "json"` | for argument types that need a format which describes itself | `"postcard"` |
 /// | `crate = path` | where the runtime is, if it was renamed | `::afterhours` |
+///
+/// Jobs on a schedule:
+///
+/// ```
+/// # use afterhours::{Client, Result, Worker, job};
+/// #[job(every = "90s", overlap = "allow", missed = "run_once")]
+/// async fn sync_products() {}
+///
+/// #[job(
+///     cron = "0 3 * * *", timezone = "Europe/Paris", worker = 1,
+///     missed = "run_all", missed_limit = 10, missed_window = "7d",
+/// )]
+/// async fn daily_report() {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # let client = Client::open_in_memory().await?;
+///
+/// let jobs = [daily_report::JOB, sync_products::JOB];
+/// let worker = Worker::builder(client.clone()).jobs(jobs).build()?.start().await?;
+/// # while client.schedules().await?.len() < 2 {
+/// #     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+/// # }
+/// let schedules = client.schedules().await?;
+/// assert_eq!(schedules[0].rule, "0 3 * * * (Europe/Paris)");
+/// assert_eq!(schedules[1].rule, "every 1m30s");
+/// # worker.stop().await
+/// # }
+/// ```
+///
+/// How attempts go, and what follows a failed one:
+///
+/// ```
+/// # use afterhours::{Client, Result, Worker, job};
+/// #[job(
+///     queue = "import", priority = 20, concurrency = 3, timeout = "2m", keep = "1d",
+///     retry = 2, retry_delay = "10ms", backoff = "linear", jitter = 0.2,
+/// )]
+/// async fn import(path: &str) -> Result {
+///     Err(format!("there is no {path}").into())
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([import::JOB]).build()?.start().await?;
+///
+/// let run = client.enqueue(import::prepare("a.csv")).await?;
+/// let error = run.join().await.unwrap_err();
+/// assert_eq!(error.failure().map(|failure| failure.attempts.len()), Some(3));
+/// # worker.stop().await
+/// # }
+/// ```
+///
+/// No twins:
+///
+/// ```
+/// # use afterhours::{Client, Result, job};
+/// #[job(unique = "args", unique_for = "1h")]
+/// async fn send_digest(user_id: u64) {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # let client = Client::open_in_memory().await?;
+/// # client.install()?;
+///
+/// let first = send_digest::perform_async(42).await?;
+/// assert_eq!(send_digest::perform_async(42).await?.id(), first.id());
+/// assert!(!send_digest::perform_async(43).await?.is_duplicate());
+/// # Ok(()) }
+/// ```
+///
+/// How a run is stored:
+///
+/// ```standalone_crate
+/// # use afterhours::{Client, Result, job};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// #[serde(untagged)]
+/// enum Recipient {
+///     User(u64),
+///     Address(String),
+/// }
+///
+/// #[job(name = "mail.send", codec = "json", crate = ::afterhours)]
+/// async fn send_email(to: Recipient) {}
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # let client = Client::open_in_memory().await?;
+///
+/// let id = client.enqueue(send_email::prepare(Recipient::User(42))).await?.id();
+/// assert_eq!(client.run(id).await?.ok_or("it waits")?.job, "mail.send");
+/// # Ok(()) }
+/// ```
 ///
 /// # What the fields of `cron` mean
 ///
@@ -129,17 +231,32 @@ use crate::model::Job;
 /// Stored runs carry a signature of the arguments' names and types. Runs that do not fit are parked, not lost. To run
 /// them, raise `version` and say how older arguments become today's, as a tuple:
 ///
-/// ```text
-/// #[job(version = 2, upgrade = with_locale)]
-/// async fn welcome(user_id: u64, locale: &str) -> Result { … }
+/// ```standalone_crate
+/// # use afterhours::{Client, OldArgs, Result, Worker, job};
+/// #[job(version = 2, upgrade = with_locale, alias = "shop::mail::welcome", accepts = "9f3c11aa")]
+/// async fn welcome(user_id: u64, locale: &str) -> Result<String> {
+///     Ok(format!("{user_id} in {locale}"))
+/// }
 ///
 /// fn with_locale(old: OldArgs<'_>) -> Result<(u64, String)> {
 ///     let (user_id,): (u64,) = old.decode()?;
 ///     Ok((user_id, "en".to_owned()))
 /// }
+/// # mod yesterday {
+/// #     #[afterhours::job(name = "shop::mail::welcome")] pub async fn welcome(user_id: u64) {}
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([welcome::JOB]).build()?.start().await?;
+/// # let id = client.enqueue(yesterday::welcome::prepare(42)).await?.id(); // an older build has stored it
+///
+/// assert_eq!(welcome::handle(id).on(&client).join().await?, "42 in en");
+/// # worker.stop().await
+/// # }
 /// ```
 ///
-/// If only a name changed, `accepts` takes the old signature as it is; if the job moved, `alias` takes its old name.
+/// If only a name changed, `accepts` takes the old signature as it is, which the run's error says; if the job moved,
+/// `alias` takes its old name.
 ///
 /// # Where it works
 ///
@@ -176,22 +293,44 @@ pub fn job(
 
 /// Turns functions of an `impl` block into jobs: those marked `#[job]`.
 ///
-/// ```text
+/// ```
+/// # use afterhours::{Client, Result, Worker, jobs};
+/// # use serde::{Deserialize, Serialize};
+/// # struct Mailer;
 /// #[derive(Serialize, Deserialize)]
-/// struct Order { id: u64 }
+/// struct Order {
+///     id: u64,
+/// }
 ///
 /// #[jobs]
 /// impl Order {
 ///     #[job(queue = "mail", retry = 3)]
-///     async fn confirm(&self, #[state] mailer: &Mailer, note: &str) -> Result { … }
+///     async fn confirm(&self, #[state] mailer: &Mailer, note: &str) -> Result<String> {
+///         // ..
+/// #       let _ = mailer;
+///         Ok(format!("{note} for {}", self.id))
+///     }
 ///
 ///     #[job(every = "1h")]
-///     async fn chase(#[state] db: &Db) -> Result { … }
+///     async fn chase(#[state] mailer: &Mailer) -> Result {
+///         // ..
+/// #       let _ = mailer;
+///         Ok(())
+///     }
 /// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # let client = Client::open_in_memory().await?;
+/// # client.install()?;
 ///
-/// order.confirm_job("thank you").enqueue().await?;
-/// let worker = Worker::builder(client).jobs([Order::CONFIRM_JOB, Order::CHASE_JOB]);
-/// order.confirm(&mailer, "thank you").await?;                      // a plain call
+/// let jobs = [Order::CONFIRM_JOB, Order::CHASE_JOB];
+/// let worker = Worker::builder(client).jobs(jobs).state(Mailer).build()?.start().await?;
+///
+/// let order = Order { id: 7 };
+/// let run = order.confirm_job("thank you").enqueue().await?;
+/// assert_eq!(Order::confirm_handle(run.id()).join().await?, "thank you for 7");
+/// order.confirm(&Mailer, "thank you").await?; // a plain call
+/// # worker.stop().await
+/// # }
 /// ```
 ///
 /// `use afterhours::jobs` is enough: the marks in the block are read by `#[jobs]` itself.
