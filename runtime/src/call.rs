@@ -170,6 +170,7 @@ impl Call {
 /// }
 ///
 /// fn with_locale(old: OldArgs<'_>) -> Result<(u64, String)> {
+///     assert_eq!(old.version(), 1);
 ///     let (user_id,): (u32,) = old.decode()?; // as version 1 had them
 ///     Ok((user_id.into(), "en".to_owned()))
 /// }

@@ -22,6 +22,15 @@ impl Client {
     /// All processes of a store run on one machine and as one user, and see its whole folder: a file that a container
     /// mounts by itself is refused. A process that forks opens its store after the fork.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> afterhours::Result {
+    /// # let folder = tempfile::tempdir()?;
+    /// # std::env::set_current_dir(&folder)?;
+    /// let client = afterhours::Client::open("jobs.db").await?;
+    /// assert_eq!(client.stats().await?.ready, 0);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// If the folder does not exist or everybody can write to it, if the file is no database, damaged, read-only,
     /// of a newer schema, mounted by itself, locked for longer than

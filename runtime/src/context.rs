@@ -35,6 +35,30 @@ use crate::store::ClaimedRun;
 /// # worker.stop().await
 /// # }
 /// ```
+///
+/// It knows the run too, with what the call site has set:
+///
+/// ```
+/// use afterhours::{Context, Result, RunId, job};
+///
+/// #[job(queue = "mail", timeout = 30)]
+/// async fn welcome(ctx: &Context) -> Result<RunId> {
+///     assert_eq!((ctx.name(), ctx.queue()), (welcome::NAME, "mail"));
+///     assert_eq!((ctx.tags(), ctx.metadata("request")), (&["new".to_owned()][..], Some("r-17")));
+///     assert!(ctx.will_retry());
+///     assert!(ctx.enqueued_at() <= ctx.due_at() && Some(ctx.due_at()) < ctx.deadline());
+///     Ok(ctx.id())
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result {
+/// # use afterhours::{Client, Worker};
+/// # let client = Client::open_in_memory().await?;
+/// # let worker = Worker::builder(client.clone()).jobs([welcome::JOB]).build()?.start().await?;
+///
+/// let run = client.enqueue(welcome::prepare().tags(["new"]).metadata("request", "r-17")).await?;
+/// assert_eq!(run.join().await?, run.id());
+/// # worker.stop().await
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -267,7 +291,8 @@ impl Context {
         self.0.states.get().map(Arc::clone)
     }
 
-    /// The worker's client. That of a worker without a store takes no runs.
+    /// The worker's client, which `perform_*` enqueues with inside of the attempt. That of a worker without a store
+    /// takes no runs.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.0.client

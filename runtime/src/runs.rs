@@ -25,12 +25,14 @@ use crate::store::{ListRequest, Listed, RunRow};
 /// # let client = Client::open_in_memory().await?;
 /// client.enqueue(send_email::prepare(42).tags(["welcome"])).await?;
 ///
-/// let filter = RunFilter::new().state(RunState::Ready).queue("mail").tag("welcome");
+/// let filter = RunFilter::new().state(RunState::Ready).job(send_email::NAME).queue("mail").tag("welcome");
 /// let page = client.runs(filter).await?;
 /// assert_eq!(page.runs[0].job, send_email::NAME);
 /// assert_eq!(page.runs[0].arguments.as_deref(), Some("user_id: 42"));
 /// # Ok(()) }
 /// ```
+///
+/// [`Cursor`] shows how one page follows another.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct RunFilter(ListRequest);
@@ -74,7 +76,7 @@ impl RunFilter {
         self
     }
 
-    /// Only those whose [`error`](Run::error) has this in it, in upper or lower case.
+    /// Only those whose [`error`](Run::error) has this in it, in upper or lower case. [`Client::runs`] shows it in use.
     pub fn error(mut self, part: impl Into<String>) -> Self {
         self.0.error = Some(part.into());
         self

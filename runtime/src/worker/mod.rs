@@ -210,6 +210,14 @@ impl RunningWorker {
     /// from here if something still holds it up: a plain `fn` that does not end, or a database that somebody else has
     /// locked. What the store did not take any more is logged, and rescued too.
     ///
+    /// ```no_run
+    /// # async fn example(client: afterhours::Client) -> afterhours::Result {
+    /// let worker = afterhours::Worker::builder(client).build()?.start().await?;
+    /// // Here the service does what else it does.
+    /// worker.until_signal().await
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// If signals cannot be handled. [`Error::FileReplaced`] if a file of the store was replaced or deleted: the worker
     /// has then stopped by itself, without a signal.
