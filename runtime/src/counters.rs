@@ -76,10 +76,12 @@ impl Count {
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("jobs.db");
 /// # let client = afterhours::Client::open(&path).await?;
+/// # #[afterhours::job] async fn tidy_up() {}
 /// use afterhours::{Worker, WorkerCounters};
 ///
 /// assert!(WorkerCounters::read(&path)?.is_empty());
-/// let worker = Worker::builder(client).concurrency(4).build()?.start().await?;
+/// let builder = Worker::builder(client).jobs([tidy_up::JOB]);
+/// let worker = builder.concurrency(4).build()?.start().await?;
 ///
 /// for worker in WorkerCounters::read(&path)? {
 ///     println!("process {}: {} of {} places taken", worker.pid, worker.active, worker.concurrency);
