@@ -51,7 +51,10 @@ impl Spent {
         let (mut nanos, mut wakes) = (0.0, 0.0);
         for task in std::fs::read_dir(format!("{folder}/task"))? {
             let task = task?.path();
-            let spent = std::fs::read_to_string(task.join("schedstat"))?;
+            // A thread may end meanwhile.
+            let Ok(spent) = std::fs::read_to_string(task.join("schedstat")) else {
+                continue;
+            };
             nanos += spent.split(' ').next().unwrap_or("0").parse::<f64>()?;
             wakes += number(&task.join("status"), "voluntary_ctxt_switches:")?;
         }
