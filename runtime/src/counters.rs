@@ -99,7 +99,8 @@ pub struct WorkerCounters {
     pub pid: u32,
     /// When it started, to the millisecond.
     pub started_at: SystemTime,
-    /// When it wrote this, to the millisecond. Long ago if nothing has happened since.
+    /// When it wrote this, to the millisecond. Long ago if nothing has happened since; not while it waits for its last
+    /// attempts, after it was told to stop.
     pub written_at: SystemTime,
     /// How many attempts it executes at a time.
     pub concurrency: u64,

@@ -37,7 +37,7 @@ pub struct Stats {
     pub queues: Vec<QueueStats>,
     /// How large the `-wal` file beside the database is, in bytes; 0 in memory.
     ///
-    /// About 32 MiB is usual where much is written. If it keeps growing, some process reads the database in one
+    /// 32 to 65 MiB are usual where much is written. If it keeps growing, some process reads the database in one
     /// transaction for very long; workers warn of that in their log.
     pub wal_size: u64,
 }

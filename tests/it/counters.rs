@@ -36,6 +36,11 @@ async fn act(ctx: &Context, #[state] stage: &Stage, part: &str) -> Result {
             stage.go.notified().await;
             Ok(())
         }
+        "call off" => {
+            stage.began.notify_one();
+            stage.go.notified().await;
+            Err(JobError::cancel("nobody needs it"))
+        }
         _ => Ok(()),
     }
 }
@@ -87,6 +92,13 @@ async fn every_end_is_counted() -> Result {
     stage.go.notify_one();
     let is_so = |seen: &WorkerCounters| seen.succeeded == 5 && seen.active == 0;
     within("the last end", seen(&folder, is_so)).await?;
+    // What counts as nothing is at work no more, either.
+    client.enqueue(act::prepare("call off")).await?;
+    within("another one", stage.began.notified()).await;
+    within("it at work", seen(&folder, |seen| seen.active == 1)).await?;
+    stage.go.notify_one();
+    let called_off = within("its end", seen(&folder, |seen| seen.active == 0)).await?;
+    assert_eq!((called_off.started, called_off.succeeded), (12, 5));
     worker.stop().await?;
     assert_eq!(WorkerCounters::read(folder.store())?, []);
     Ok(())

@@ -44,21 +44,26 @@ impl Counting {
 
     /// Counts. True for the first since they were written: then somebody should write them.
     pub(super) fn add(&self, count: Count, times: u64) -> bool {
-        self.counts[count as usize].fetch_add(times, Ordering::Relaxed);
-        !self.is_due.load(Ordering::Relaxed) && !self.is_due.swap(true, Ordering::Relaxed)
+        self.counts[count as usize].fetch_add(times, Ordering::SeqCst);
+        self.is_first()
     }
 
-    /// Counts how attempts ended; true as above.
+    /// Whoever writes says that nothing is due, then reads; whoever counts does so, then looks here. In one order for all,
+    /// so that one of them sees the other.
+    fn is_first(&self) -> bool {
+        !self.is_due.load(Ordering::SeqCst) && !self.is_due.swap(true, Ordering::SeqCst)
+    }
+
+    /// Counts how attempts ended that are at work no more; true as above, also if their ends count as nothing.
     pub(super) fn add_ends(&self, ended: &[Settlement]) -> bool {
         let mut sums = [0; Count::ALL.len()];
         for count in ended.iter().flat_map(|end| Count::of(&end.ending)) {
             sums[count as usize] += 1;
         }
-        let mut is_first = false;
-        for (count, sum) in Count::ALL.into_iter().zip(sums) {
-            is_first |= sum > 0 && self.add(count, sum);
+        for (count, sum) in self.counts.iter().zip(sums) {
+            count.fetch_add(sum, Ordering::SeqCst);
         }
-        is_first
+        self.is_first()
     }
 
     /// Writes them down, if there is where, with how many attempts are at work.

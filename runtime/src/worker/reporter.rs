@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::shared::{Phase, Shared};
+use crate::blocking::blocking;
 use crate::progress::Progress;
 use crate::run::RunId;
 use crate::store::ClaimId;
@@ -13,25 +14,32 @@ use crate::store::ClaimId;
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) async fn run(shared: Arc<Shared>) {
-    let work = async {
-        loop {
+    loop {
+        let pause = async {
             shared.told.notified().await;
             write(&shared).await;
             shared.client().clock().sleep(PAUSE).await;
-            // What has come meanwhile counts too, and who comes now finds that it is due again.
-            write_counts(&shared);
+        };
+        tokio::select! {
+            biased;
+            () = shared.entered(Phase::Draining) => return,
+            () = pause => {}
         }
-    };
-    tokio::select! {
-        biased;
-        () = shared.entered(Phase::Draining) => {}
-        () = work => {}
+        // What has come meanwhile counts too, and who comes now finds that it is due again. Not in the select: a write that
+        // goes on after the worker's farewell would bring its record back.
+        write_counts(&shared).await;
     }
 }
 
-fn write_counts(shared: &Shared) {
-    let active = || shared.active().len();
-    shared.counting.write(active, shared.client().now().wall);
+async fn write_counts(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    // It fails only where the runtime ends.
+    let _ = blocking(move || {
+        let active = || shared.active().len();
+        shared.counting.write(active, shared.client().now().wall);
+        Ok(())
+    })
+    .await;
 }
 
 async fn write(shared: &Shared) {
